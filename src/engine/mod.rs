@@ -1,0 +1,136 @@
+//! Tensor in, tensor out.
+//!
+//! [`Engine`] is the seam between the pure layers and the inference runtimes. The trait, [`contract`] and [`provider`] are
+//! pure; each runtime is a folder of its own behind a feature.
+
+pub mod contract;
+pub mod provider;
+
+mod cancel;
+
+pub use cancel::Cancel;
+pub use contract::{Contract, Halo, Port, ValueRange};
+pub use provider::{Precision, Provider};
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::upscale::Tensor;
+
+/// A loaded network for one input shape. Dropping it releases everything.
+pub trait Engine: Send {
+    /// What really runs.
+    fn info(&self) -> &EngineInfo;
+
+    /// Runs the network on `input` and writes its result to `output`, resizing `output.samples` and setting `output.shape`
+    /// to what the network gave.
+    ///
+    /// Returns within about 100 ms of `cancel` being raised, with [`EngineError::Cancelled`]; the engine can be run again.
+    ///
+    /// # Errors
+    /// [`EngineError::OutOfMemory`] where the runtime says so, so that the caller may retry with smaller tiles;
+    /// [`EngineError::Run`] for everything else that fails.
+    fn run(
+        &mut self,
+        input: &Tensor,
+        output: &mut Tensor,
+        cancel: &Cancel,
+    ) -> Result<(), EngineError>;
+}
+
+/// What really runs, for `active-provider` and `stats`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// The provider that was opened.
+    pub provider: Provider,
+    /// Runtime's name and version, e.g. "ONNX Runtime 1.31.1".
+    pub runtime: String,
+    /// Device in the provider's own words, e.g. "CPU".
+    pub device: String,
+    /// Arithmetic really used; never [`Precision::Auto`].
+    pub precision: Precision,
+}
+
+/// The bytes of an ONNX file, and where they came from.
+#[derive(Debug, Clone)]
+pub struct ModelSource {
+    /// Name for messages: a card's name or the file's path.
+    pub name: String,
+    /// The file, if the model is one; external data is looked for beside it.
+    pub path: Option<PathBuf>,
+    /// The whole ONNX file.
+    pub bytes: Arc<[u8]>,
+}
+
+/// What to open: everything that an engine needs to know besides the model.
+#[derive(Debug, Clone, Default)]
+pub struct EngineOptions {
+    /// Arithmetic; `Auto` is resolved by the caller, engines take it as `Fp32`.
+    pub precision: Precision,
+    /// Device id as the provider names it.
+    pub device: Option<String>,
+    /// Passed on to the provider as they are.
+    pub provider_options: Vec<(String, String)>,
+    /// The `runtime-library` property: absolute path of libonnxruntime (or libopenvino_c for OpenVINO).
+    pub runtime_library: Option<PathBuf>,
+}
+
+/// Why an engine could not be opened or run. Each message says what failed and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// A shared library is not there or cannot be opened.
+    #[error("{library} not found or not usable: {cause}. {remedy}")]
+    Library {
+        /// The library, e.g. "ONNX Runtime".
+        library: &'static str,
+        /// What the loader said, and where was looked.
+        cause: String,
+        /// What to install or set.
+        remedy: String,
+    },
+    /// The runtime is there, but not this provider or its device.
+    #[error("provider {provider} is not available: {cause}. {remedy}")]
+    Provider {
+        /// The provider asked for.
+        provider: Provider,
+        /// What the runtime said.
+        cause: String,
+        /// What to install or set.
+        remedy: String,
+    },
+    /// The runtime refuses the model.
+    #[error("{runtime} refuses model {model}: {cause}")]
+    Model {
+        /// Name and version of the runtime.
+        runtime: String,
+        /// The model's name.
+        model: String,
+        /// What the runtime said.
+        cause: String,
+    },
+    /// Memory ran out.
+    #[error("out of memory: {0}. Choose a smaller tile-size, or set memory-limit")]
+    OutOfMemory(String),
+    /// The run was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// The network ran and failed.
+    #[error("inference failed: {0}")]
+    Run(String),
+}
+
+/// Opens `model` on `provider` for input tensors whose dimensions in memory order are `dims` (`None`: any; slower, for
+/// inspection).
+///
+/// # Errors
+/// See [`EngineError`]; never falls back to another provider by itself.
+pub fn open(
+    provider: Provider,
+    model: &ModelSource,
+    dims: Option<[usize; 4]>,
+    options: &EngineOptions,
+) -> Result<Box<dyn Engine>, EngineError> {
+    let _ = (model, dims, options);
+    Err(EngineError::Provider { provider, cause: "not built in".into(), remedy: String::new() })
+}

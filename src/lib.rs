@@ -1,0 +1,43 @@
+//! Kizuna (絆): anime super-resolution for GStreamer.
+//!
+//! One element today, `kizunasr`: AI upscaling by tiles, for export, batch work and paused frames.
+//!
+//! A frame's way through the tree:
+//!
+//! ```text
+//! elements/kizunasr/caps.rs   what sizes and formats are possible
+//! elements/video.rs           GStreamer frame          → upscale::FrameView
+//! upscale/decode.rs           FrameView                → Picture (planes of f32)
+//! upscale/tile.rs             where tiles lie, and who owns which pixel
+//! upscale/tensor.rs           Picture                  → tensor in the network's own layout
+//! engine/                     tensor                   → tensor
+//! upscale/blend.rs            tensor                   → Picture, without seams
+//! upscale/encode.rs           Picture                  → FrameViewMut
+//! ```
+//!
+//! `upscale`, `models` and the traits of `engine` are pure: no GStreamer, no inference runtime. `cargo pure` proves it.
+
+pub mod upscale;
+
+pub mod engine;
+
+pub mod models;
+
+#[cfg(feature = "plugin")]
+pub mod elements;
+
+#[cfg(feature = "plugin")]
+use elements::register;
+
+#[cfg(feature = "plugin")]
+gst::plugin_define!(
+    kizuna,
+    env!("CARGO_PKG_DESCRIPTION"),
+    register,
+    concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
+    "MIT/X11",
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_REPOSITORY"),
+    env!("BUILD_REL_DATE")
+);
