@@ -2,7 +2,12 @@
 
 pub mod geometry;
 
+pub mod color;
+pub mod picture;
+
 pub mod tensor;
 
+pub use color::Matrix;
 pub use geometry::{Ratio, Rect, Size};
+pub use picture::{ColorModel, Picture, Plane};
 pub use tensor::{Element, Layout, Samples, Shape, Tensor};
