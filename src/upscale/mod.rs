@@ -6,6 +6,11 @@ pub mod color;
 pub mod picture;
 
 pub mod tensor;
+pub mod tile;
+
+pub mod gather;
+
+pub mod blend;
 
 pub use color::Matrix;
 pub use geometry::{Ratio, Rect, Size};
