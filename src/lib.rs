@@ -23,6 +23,8 @@ pub mod engine;
 
 pub mod models;
 
+pub mod session;
+
 #[cfg(feature = "plugin")]
 pub mod elements;
 

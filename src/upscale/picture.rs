@@ -16,6 +16,11 @@ impl Plane {
         Self { size, samples: vec![0.0; size.area()] }
     }
 
+    /// A plane of `value` everywhere.
+    pub fn filled(size: Size, value: f32) -> Self {
+        Self { size, samples: vec![value; size.area()] }
+    }
+
     /// Its size in pixels.
     pub const fn size(&self) -> Size {
         self.size

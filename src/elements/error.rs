@@ -1,0 +1,37 @@
+//! The one table of errors and GStreamer's domains.
+
+use crate::engine::EngineError;
+use crate::models::{ErrorKind, ModelError};
+use crate::session::SessionError;
+use crate::upscale::UpscaleError;
+
+/// The message that an element posts for `error`.
+pub fn message(error: &SessionError) -> gst::ErrorMessage {
+    match error {
+        SessionError::Model(e) => model(e),
+        SessionError::Engine(e) | SessionError::Frame(UpscaleError::Engine(e)) => engine(e),
+        SessionError::NoProvider { .. } => gst::error_msg!(gst::LibraryError::Init, ["{error}"]),
+        SessionError::Frame(e) => gst::error_msg!(gst::StreamError::Failed, ["{e}"]),
+    }
+}
+
+fn model(error: &ModelError) -> gst::ErrorMessage {
+    match error.kind() {
+        ErrorKind::NotFound => gst::error_msg!(gst::ResourceError::NotFound, ["{error}"]),
+        ErrorKind::Unreadable => gst::error_msg!(gst::ResourceError::OpenRead, ["{error}"]),
+        ErrorKind::Settings => gst::error_msg!(gst::ResourceError::Settings, ["{error}"]),
+        ErrorKind::Contract => gst::error_msg!(gst::StreamError::Format, ["{error}"]),
+        ErrorKind::Engine => gst::error_msg!(gst::StreamError::Failed, ["{error}"]),
+    }
+}
+
+fn engine(error: &EngineError) -> gst::ErrorMessage {
+    match error {
+        EngineError::Library { .. } | EngineError::Provider { .. } => {
+            gst::error_msg!(gst::LibraryError::Init, ["{error}"])
+        }
+        EngineError::Model { .. } => gst::error_msg!(gst::StreamError::Format, ["{error}"]),
+        EngineError::OutOfMemory(_) => gst::error_msg!(gst::ResourceError::NoSpaceLeft, ["{error}"]),
+        _ => gst::error_msg!(gst::StreamError::Failed, ["{error}"]),
+    }
+}

@@ -1,0 +1,154 @@
+//! What sizes and formats are possible, and which one is taken.
+
+use gst::prelude::*;
+use gst_video::{VideoFormat, VideoFormatInfo, VideoInfo};
+
+use crate::elements::video;
+
+/// Caps of both pads.
+pub fn template() -> gst::Caps {
+    gst_video::VideoCapsBuilder::new().format_list(video::formats()).build()
+}
+
+/// What the other pad can have when one pad has `caps`: any of our formats at any size, as the adapter scales to it.
+///
+/// Frame rate, views and everything else stays; matrix and siting are free, because they are converted.
+pub fn transform(caps: &gst::Caps, filter: Option<&gst::Caps>) -> gst::Caps {
+    let mut other = gst::Caps::new_empty();
+    {
+        let other = other.make_mut();
+        for (structure, features) in caps.iter_with_features() {
+            let mut structure = structure.to_owned();
+            structure.set("format", gst::List::new(video::formats().map(|f| f.to_str())));
+            structure.set("width", gst::IntRange::new(1, i32::MAX));
+            structure.set("height", gst::IntRange::new(1, i32::MAX));
+            if structure.has_field("pixel-aspect-ratio") {
+                let any = gst::FractionRange::new(gst::Fraction::new(1, i32::MAX), gst::Fraction::new(i32::MAX, 1));
+                structure.set("pixel-aspect-ratio", any);
+            }
+            structure.remove_fields(["colorimetry", "chroma-site"]);
+            other.append_structure_full(structure, Some(features.to_owned()));
+        }
+    }
+    match filter {
+        Some(filter) => filter.intersect_with_mode(&other, gst::CapsIntersectMode::First),
+        None => other,
+    }
+}
+
+/// Chooses the output: `factor` times the input's size if any structure of `possible` allows it, else what is nearest;
+/// pixel aspect ratio so that the picture keeps its shape; the format that loses least.
+pub fn fixate(input: &VideoInfo, factor: f64, possible: gst::Caps) -> gst::Caps {
+    let wanted = |px: u32| (f64::from(px) * factor).round().max(1.0).min(f64::from(i32::MAX)) as i32;
+    let (width, height) = (wanted(input.width()), wanted(input.height()));
+    let allows = |s: &gst::StructureRef| can_be(s, "width", width) && can_be(s, "height", height);
+    let Some(structure) = possible.iter().find(|s| allows(s)).or_else(|| possible.structure(0)) else {
+        return possible;
+    };
+    let mut structure = structure.to_owned();
+    fixate_size(input, width, height, &mut structure);
+    fixate_format(input, &possible, &mut structure);
+    structure.fixate();
+    let mut caps = gst::Caps::new_empty();
+    caps.make_mut().append_structure(structure);
+    caps
+}
+
+/// Whether a field can have a value; a field that is not there can.
+fn can_be<T: ToValue>(structure: &gst::StructureRef, field: &str, value: T) -> bool {
+    structure.value(field).map_or(true, |v| v.can_intersect(&value.to_value()))
+}
+
+/// Width, height and pixel aspect ratio.
+fn fixate_size(input: &VideoInfo, width: i32, height: i32, structure: &mut gst::Structure) {
+    let par = input.par();
+    let fixed_par = structure.get::<gst::Fraction>("pixel-aspect-ratio").ok();
+    // Display width over height, as a number: shape of the picture as shown.
+    let shape = f64::from(input.width()) * f64::from(par.numer()) / (f64::from(input.height()) * f64::from(par.denom()));
+    let ratio = |f: gst::Fraction| f64::from(f.numer()) / f64::from(f.denom());
+    let fixed = |s: &gst::Structure, field| s.get::<i32>(field).ok();
+    match (fixed(structure, "width"), fixed(structure, "height")) {
+        (None, Some(h)) => {
+            let w = shape * f64::from(h) / ratio(fixed_par.unwrap_or(par));
+            structure.fixate_field_nearest_int("width", w.round() as i32);
+        }
+        (Some(w), None) => {
+            let h = f64::from(w) * ratio(fixed_par.unwrap_or(par)) / shape;
+            structure.fixate_field_nearest_int("height", h.round() as i32);
+        }
+        _ => {
+            structure.fixate_field_nearest_int("height", height);
+            let h = fixed(structure, "height").unwrap_or(height);
+            let w = match fixed_par {
+                Some(fixed_par) if fixed_par != par => (shape * f64::from(h) / ratio(fixed_par)).round() as i32,
+                _ if h == height => width,
+                _ => (shape * f64::from(h) / ratio(par)).round() as i32,
+            };
+            structure.fixate_field_nearest_int("width", w);
+        }
+    }
+    let (Some(w), Some(h)) = (fixed(structure, "width"), fixed(structure, "height")) else { return };
+    // par * (in_w / in_h) / (out_w / out_h)
+    let kept = gst::Fraction::approximate_f64(shape * f64::from(h) / f64::from(w)).unwrap_or(par);
+    let kept = if i64::from(w) * i64::from(input.height()) == i64::from(h) * i64::from(input.width()) { par } else { kept };
+    if structure.has_field("pixel-aspect-ratio") {
+        structure.fixate_field_nearest_fraction("pixel-aspect-ratio", kept);
+    } else if kept != gst::Fraction::new(1, 1) {
+        structure.set("pixel-aspect-ratio", kept);
+    }
+}
+
+/// The format that loses least of the input, out of every structure that allows the chosen size; then its colorimetry.
+fn fixate_format(input: &VideoInfo, possible: &gst::Caps, structure: &mut gst::Structure) {
+    let size = (structure.get::<i32>("width").unwrap_or(0), structure.get::<i32>("height").unwrap_or(0));
+    let fits = |s: &&gst::StructureRef| can_be(*s, "width", size.0) && can_be(*s, "height", size.1);
+    let best = possible
+        .iter()
+        .filter(fits)
+        .flat_map(|s| offered(s).into_iter().map(move |f| (s, f)))
+        .min_by_key(|(_, f)| loss(input.format_info(), VideoFormatInfo::from_format(*f)));
+    let Some((source, format)) = best else { return };
+    for field in ["colorimetry", "chroma-site"] {
+        match source.value(field) {
+            Ok(value) => structure.set_value(field, value.clone()),
+            Err(_) => structure.remove_field(field),
+        }
+    }
+    structure.set("format", format.to_str());
+    let info = VideoFormatInfo::from_format(format);
+    if !structure.has_field("colorimetry") {
+        structure.set("colorimetry", video::output_colorimetry(input, info).to_string());
+    }
+    let subsampled = |f: VideoFormatInfo| f.is_yuv() && f.w_sub()[1] > 0;
+    if !structure.has_field("chroma-site") && subsampled(info) && subsampled(input.format_info()) {
+        structure.set("chroma-site", input.chroma_site().to_string());
+    }
+}
+
+/// Formats of ours that a structure offers, in its order.
+fn offered(structure: &gst::StructureRef) -> Vec<VideoFormat> {
+    let ours = |name: &str| video::formats().find(|f| f.to_str() == name);
+    if let Ok(name) = structure.get::<&str>("format") {
+        return ours(name).into_iter().collect();
+    }
+    match structure.get::<gst::List>("format") {
+        Ok(list) => list.iter().filter_map(|v| v.get::<&str>().ok()).filter_map(ours).collect(),
+        Err(_) => video::formats().collect(),
+    }
+}
+
+/// What a change of format costs; compared from left to right: identity, alpha, colour, depth, chroma, kind, waste.
+fn loss(from: VideoFormatInfo, to: VideoFormatInfo) -> [u32; 7] {
+    let depth = |f: VideoFormatInfo| f.depth().first().copied().unwrap_or(8);
+    let chroma = |f: VideoFormatInfo| if f.is_yuv() { f.w_sub()[1] + f.h_sub()[1] } else { 0 };
+    let change = |yes: bool| u32::from(yes);
+    [
+        change(from.format() != to.format()),
+        change(from.has_alpha() && !to.has_alpha()),
+        change(!from.is_gray() && to.is_gray()),
+        depth(from).saturating_sub(depth(to)),
+        chroma(to).saturating_sub(chroma(from)),
+        change(from.is_yuv() != to.is_yuv()),
+        chroma(from).saturating_sub(chroma(to)) + depth(to).saturating_sub(depth(from)) + change(!from.has_alpha() && to.has_alpha()),
+    ]
+}

@@ -1,0 +1,391 @@
+//! The element's virtual functions.
+
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+
+use gst::glib;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::prelude::*;
+use gst_video::prelude::*;
+use gst_video::subclass::prelude::*;
+use parking_lot::Mutex;
+
+use super::clock::{LateFrames, Pace};
+use super::settings::{self, Fallback, Settings};
+use super::{caps, status};
+use crate::elements::{error, video};
+use crate::engine::Cancel;
+use crate::session::{Loaded, Notice, Session, SessionError};
+use crate::upscale::VideoSpec;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("kizunasr", gst::DebugColorFlags::empty(), Some("Kizuna AI super-resolution"))
+});
+
+/// Three locks with three purposes; none that a property or a query wants is held across inference.
+#[derive(Default)]
+pub struct KizunaSr {
+    /// What was typed.
+    settings: Mutex<Settings>,
+    /// What properties, queries and caps need to know; held for moments.
+    negotiated: Mutex<Negotiated>,
+    /// The network at work; taken by the streaming thread alone.
+    session: Mutex<Option<Running>>,
+    /// Raised by flush and stop.
+    cancel: Cancel,
+    /// What QoS events said.
+    late: LateFrames,
+}
+
+/// Known between start and stop.
+#[derive(Default)]
+struct Negotiated {
+    /// The model and the provider.
+    loaded: Option<Arc<Loaded>>,
+    /// Input and output.
+    infos: Option<(gst_video::VideoInfo, gst_video::VideoInfo)>,
+    /// What stats and active-provider show.
+    status: status::Status,
+    /// Time a frame takes, for the latency query.
+    pace: Pace,
+}
+
+/// A session with the frames that it is for.
+struct Running {
+    session: Session,
+    input: VideoSpec,
+    output: VideoSpec,
+}
+
+impl KizunaSr {
+    fn warn(&self, notices: Vec<Notice>) {
+        for Notice(text) in notices {
+            gst::warning!(CAT, imp = self, "{text}");
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ["{text}"]);
+        }
+    }
+
+    /// Factor from input to output size, as far as it is known.
+    fn factor(&self) -> f64 {
+        let typed = self.settings.lock().scale;
+        let model = || self.negotiated.lock().loaded.as_ref().map_or(2.0, |l| l.contract.scale.as_f64());
+        if typed > 0.0 { typed } else { model() }
+    }
+
+    fn open_session(&self, input: VideoSpec, output: VideoSpec) -> Result<Running, SessionError> {
+        let (config, finish) = {
+            let settings = self.settings.lock();
+            (settings.config(plugin_dir().as_deref()), settings.finish())
+        };
+        let Some(loaded) = self.negotiated.lock().loaded.clone() else {
+            return Err(crate::engine::EngineError::Run("the element is not started".into()).into());
+        };
+        // The old engines' memory is given back first.
+        let stats = self.session.lock().take().map(|old| old.session.stats().clone());
+        let (mut session, notices) = Session::new(loaded, config, input, output, finish, &self.cancel)?;
+        session.set_stats(stats.unwrap_or_default());
+        self.warn(notices);
+        Ok(Running { session, input, output })
+    }
+
+    /// One frame; the caller has mapped it.
+    fn upscale(
+        &self,
+        running: &mut Running,
+        src: &gst_video::VideoFrameRef<&gst::BufferRef>,
+        dst: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
+    ) -> Result<(), gst::FlowError> {
+        let Running { session, input, output } = running;
+        let unmapped = |_| {
+            gst::element_imp_error!(self, gst::StreamError::Format, ["a frame's planes are smaller than its caps say"]);
+            gst::FlowError::Error
+        };
+        let view = video::view(src, input).ok_or(()).map_err(unmapped)?;
+        session.set_finish(self.settings.lock().finish());
+        let mut notices = Vec::new();
+        let late = self.is_late(src.buffer());
+        let result = video::with_view_mut(dst, output, |dst| {
+            if late {
+                session.scale_plainly(&view, dst);
+                Ok(())
+            } else {
+                session.process(&view, dst, &self.cancel, &mut notices)
+            }
+        });
+        self.warn(notices);
+        match result.ok_or(()).map_err(unmapped)? {
+            Ok(()) => Ok(()),
+            Err(e) if e.is_cancelled() => Err(gst::FlowError::Flushing),
+            Err(e) => {
+                gst::error!(CAT, imp = self, "{e}");
+                self.post_error_message(error::message(&e));
+                Err(gst::FlowError::Error)
+            }
+        }
+    }
+
+    /// Whether a frame is so late that `fallback=resize` scales it plainly.
+    fn is_late(&self, buffer: &gst::BufferRef) -> bool {
+        if !self.settings.lock().fallback().contains(Fallback::RESIZE) {
+            return false;
+        }
+        let segment = self.obj().segment();
+        let time = segment.downcast_ref::<gst::ClockTime>().and_then(|s| s.to_running_time(buffer.pts()?));
+        let late = self.late.is_late(time);
+        if late && self.late.first() {
+            self.warn(vec![Notice("frames come too late and are scaled plainly (fallback=resize)".into())]);
+        }
+        late
+    }
+
+    /// Keeps what properties show, and tells the bus once where work is slow or latency changed.
+    fn note_progress(&self, running: &Running, buffer: &gst::BufferRef) {
+        let stats = running.session.stats();
+        let (latency_changed, slow) = {
+            let mut negotiated = self.negotiated.lock();
+            negotiated.status.update(&running.session);
+            negotiated.pace.note(stats, buffer.duration())
+        };
+        if latency_changed {
+            let _ = self.post_message(gst::message::Latency::builder().src(&*self.obj()).build());
+        }
+        if slow {
+            let per_frame = stats.busy / stats.frames.max(1) as u32;
+            self.warn(vec![Notice(self.slow_message(per_frame, buffer))]);
+        }
+    }
+
+    fn slow_message(&self, per_frame: std::time::Duration, buffer: &gst::BufferRef) -> String {
+        let mut text = format!("a frame takes {:.2} s", per_frame.as_secs_f64());
+        let total = self.obj().sink_pad().peer_query_duration::<gst::ClockTime>();
+        if let (Some(total), Some(at), Some(frame)) = (total, buffer.pts(), buffer.duration().filter(|d| !d.is_zero())) {
+            let left = total.saturating_sub(at).nseconds() / frame.nseconds();
+            text.push_str(&format!("; about {} min left", (per_frame * left as u32).as_secs() / 60 + 1));
+        }
+        text
+    }
+}
+
+/// Where the plugin's own file lies.
+fn plugin_dir() -> Option<PathBuf> {
+    let plugin = gst::Registry::get().find_plugin("kizuna")?;
+    plugin.filename()?.parent().map(Into::into)
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for KizunaSr {
+    const NAME: &'static str = "GstKizunaSr";
+    type Type = super::KizunaSr;
+    type ParentType = gst_video::VideoFilter;
+}
+
+impl ObjectImpl for KizunaSr {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static ALL: LazyLock<Vec<glib::ParamSpec>> =
+            LazyLock::new(|| settings::PROPERTIES.iter().cloned().chain(status::properties()).collect());
+        &ALL
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        self.settings.lock().set(pspec.name(), value);
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        if let Some(value) = self.settings.lock().get(pspec.name()) {
+            return value;
+        }
+        let negotiated = self.negotiated.lock();
+        negotiated.status.get(pspec.name(), negotiated.loaded.as_deref())
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        // GstVideoFilter drops late frames by itself; every frame counts here.
+        self.obj().set_qos_enabled(false);
+    }
+}
+
+impl GstObjectImpl for KizunaSr {}
+
+impl ElementImpl for KizunaSr {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Kizuna AI super-resolution",
+                "Filter/Effect/Converter/Video/Scaler",
+                "Upscales anime by a neural network, tile by tile, on this machine alone",
+                "The Kizuna developers",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
+                .into_iter()
+                .filter_map(|(name, direction)| {
+                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps::template()).ok()
+                })
+                .collect()
+        });
+        &TEMPLATES
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        // The parent waits for the streaming thread, which may be in the middle of a frame.
+        if transition == gst::StateChange::PausedToReady {
+            self.cancel.raise();
+        }
+        self.parent_change_state(transition)
+    }
+}
+
+impl BaseTransformImpl for KizunaSr {
+    const MODE: gst_base::subclass::BaseTransformMode = gst_base::subclass::BaseTransformMode::NeverInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        self.cancel.clear();
+        self.late.reset();
+        let config = self.settings.lock().config(plugin_dir().as_deref());
+        let (loaded, notices) = Loaded::open(&config, &self.cancel).map_err(|e| error::message(&e))?;
+        gst::info!(CAT, imp = self, "{}", loaded.describe_provider(&loaded.info));
+        *self.negotiated.lock() = Negotiated { loaded: Some(Arc::new(loaded)), ..Default::default() };
+        self.warn(notices);
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        *self.session.lock() = None;
+        // Figures and the provider stay readable until the next start.
+        self.negotiated.lock().loaded = None;
+        Ok(())
+    }
+
+    fn transform_caps(
+        &self,
+        _direction: gst::PadDirection,
+        caps: &gst::Caps,
+        filter: Option<&gst::Caps>,
+    ) -> Option<gst::Caps> {
+        Some(caps::transform(caps, filter))
+    }
+
+    fn fixate_caps(&self, direction: gst::PadDirection, caps: &gst::Caps, othercaps: gst::Caps) -> gst::Caps {
+        match gst_video::VideoInfo::from_caps(caps) {
+            Ok(info) if direction == gst::PadDirection::Sink => caps::fixate(&info, self.factor(), othercaps),
+            _ => self.parent_fixate_caps(direction, caps, othercaps),
+        }
+    }
+
+    fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        let answered = BaseTransformImplExt::parent_query(self, direction, query);
+        if let (true, gst::QueryViewMut::Latency(latency)) = (answered, query.view_mut()) {
+            let own = self.negotiated.lock().pace.latency();
+            let (live, min, max) = latency.result();
+            latency.set(live, min + own, max.map(|max| max + own));
+        }
+        answered
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::FlushStart(_) => self.cancel.raise(),
+            gst::EventView::FlushStop(_) => {
+                self.late.reset();
+                self.cancel.clear();
+            }
+            _ => {}
+        }
+        self.parent_sink_event(event)
+    }
+
+    fn src_event(&self, event: gst::Event) -> bool {
+        if let gst::EventView::Qos(qos) = event.view() {
+            let (_, _, diff, timestamp) = qos.get();
+            self.late.note(timestamp, diff);
+        }
+        self.parent_src_event(event)
+    }
+
+    fn transform_meta<'a>(
+        &self,
+        outbuf: &mut gst::BufferRef,
+        meta: gst::MetaRef<'a, gst::Meta>,
+        inbuf: &'a gst::BufferRef,
+    ) -> bool {
+        if meta.api() == gst_video::VideoMeta::meta_api() {
+            return false;
+        }
+        if !meta.tags_contain_only(&["video", "orientation", "size"]) {
+            return self.parent_transform_meta(outbuf, meta, inbuf);
+        }
+        if !meta.has_tag::<gst_video::video_meta::tags::Size>() {
+            return true;
+        }
+        // What is measured in pixels (regions of interest, crop) grows with the frame.
+        if let Some((input, output)) = self.negotiated.lock().infos.clone() {
+            let scale = gst_video::video_meta::VideoMetaTransformScale::new(&input, &output);
+            if let Err(e) = meta.transform(outbuf, &scale) {
+                gst::debug!(CAT, imp = self, "{} is not scaled: {e}", meta.api());
+            }
+        }
+        false
+    }
+}
+
+impl VideoFilterImpl for KizunaSr {
+    fn set_info(
+        &self,
+        incaps: &gst::Caps,
+        in_info: &gst_video::VideoInfo,
+        _outcaps: &gst::Caps,
+        out_info: &gst_video::VideoInfo,
+    ) -> Result<(), gst::LoggableError> {
+        if in_info.is_interlaced() && in_info.interlace_mode() != gst_video::VideoInterlaceMode::Mixed {
+            gst::element_imp_error!(self, gst::StreamError::Format, [INTERLACED]);
+            return Err(gst::loggable_error!(CAT, "interlaced caps {incaps}"));
+        }
+        let (Some(input), Some(output)) = (video::spec(in_info), video::spec(out_info)) else {
+            return Err(gst::loggable_error!(CAT, "caps {incaps} are not of our formats"));
+        };
+        match self.open_session(input, output) {
+            Ok(running) => {
+                {
+                    let mut negotiated = self.negotiated.lock();
+                    negotiated.status.update(&running.session);
+                    negotiated.infos = Some((in_info.clone(), out_info.clone()));
+                }
+                *self.session.lock() = Some(running);
+                Ok(())
+            }
+            Err(e) => {
+                if !e.is_cancelled() {
+                    self.post_error_message(error::message(&e));
+                }
+                Err(gst::loggable_error!(CAT, "{e}"))
+            }
+        }
+    }
+
+    fn transform_frame(
+        &self,
+        src: &gst_video::VideoFrameRef<&gst::BufferRef>,
+        dst: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        if src.flags().contains(gst_video::VideoFrameFlags::INTERLACED) {
+            gst::element_imp_error!(self, gst::StreamError::Format, [INTERLACED]);
+            return Err(gst::FlowError::Error);
+        }
+        let mut session = self.session.lock();
+        let running = session.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
+        self.upscale(running, src, dst)?;
+        self.note_progress(running, src.buffer());
+        Ok(gst::FlowSuccess::Ok)
+    }
+}
+
+const INTERLACED: &str = "interlaced video cannot be upscaled; put 'deinterlace' before this element";

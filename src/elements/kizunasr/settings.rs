@@ -1,0 +1,407 @@
+//! Properties: what was typed, and the validated [`Config`] that is made of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use gst::glib;
+use gst::prelude::*;
+
+use crate::engine::{EngineOptions, Precision, Provider};
+use crate::models;
+use crate::session::{self, Config};
+use crate::upscale::blend;
+use crate::upscale::upscaler::Finish;
+
+/// Who does the arithmetic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "GstKizunaProvider")]
+pub enum ProviderChoice {
+    /// The first that runs the model: tensorrt, cuda, migraphx, directml, coreml, openvino, cpu, embedded.
+    #[default]
+    #[enum_value(name = "The fastest that runs the model", nick = "auto")]
+    Auto,
+    #[enum_value(name = "Embedded engine (rten), always there", nick = "embedded")]
+    Embedded,
+    #[enum_value(name = "ONNX Runtime on the CPU", nick = "cpu")]
+    Cpu,
+    #[enum_value(name = "OpenVINO", nick = "openvino")]
+    OpenVino,
+    #[enum_value(name = "ONNX Runtime with CUDA (NVIDIA)", nick = "cuda")]
+    Cuda,
+    #[enum_value(name = "ONNX Runtime with TensorRT (NVIDIA)", nick = "tensorrt")]
+    TensorRt,
+    #[enum_value(name = "ONNX Runtime with DirectML (Windows)", nick = "directml")]
+    DirectMl,
+    #[enum_value(name = "ONNX Runtime with CoreML (macOS)", nick = "coreml")]
+    CoreMl,
+    #[enum_value(name = "ONNX Runtime with MIGraphX (AMD)", nick = "migraphx")]
+    MiGraphX,
+    #[enum_value(name = "ONNX Runtime with WebGPU (experimental)", nick = "webgpu")]
+    WebGpu,
+}
+
+impl ProviderChoice {
+    fn provider(self) -> Option<Provider> {
+        Some(match self {
+            Self::Auto => return None,
+            Self::Embedded => Provider::Embedded,
+            Self::Cpu => Provider::Cpu,
+            Self::OpenVino => Provider::OpenVino,
+            Self::Cuda => Provider::Cuda,
+            Self::TensorRt => Provider::TensorRt,
+            Self::DirectMl => Provider::DirectMl,
+            Self::CoreMl => Provider::CoreMl,
+            Self::MiGraphX => Provider::MiGraphX,
+            Self::WebGpu => Provider::WebGpu,
+        })
+    }
+}
+
+/// Arithmetic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "GstKizunaPrecision")]
+pub enum PrecisionChoice {
+    #[default]
+    #[enum_value(name = "The fastest that passes validation", nick = "auto")]
+    Auto,
+    #[enum_value(name = "32-bit float", nick = "fp32")]
+    Fp32,
+    #[enum_value(name = "16-bit float", nick = "fp16")]
+    Fp16,
+    #[enum_value(name = "bfloat16", nick = "bf16")]
+    Bf16,
+}
+
+/// How tiles are put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "GstKizunaBlend")]
+pub enum BlendChoice {
+    #[default]
+    #[enum_value(name = "Cross-fade where tiles do not agree exactly", nick = "feather")]
+    Feather,
+    #[enum_value(name = "Crop in the middle of the overlap", nick = "crop")]
+    Crop,
+}
+
+/// What lies beyond the frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "GstKizunaBorder")]
+pub enum BorderChoice {
+    #[default]
+    #[enum_value(name = "4 px of the frame's mirror image, then the network's own padding", nick = "mirror")]
+    Mirror,
+    #[enum_value(name = "The network's own padding", nick = "model")]
+    Model,
+}
+
+/// What may be done when resources run out.
+#[glib::flags(name = "GstKizunaFallback")]
+pub enum Fallback {
+    #[flags_value(name = "Smaller tiles", nick = "tile")]
+    TILE = 0b001,
+    #[flags_value(name = "Another provider: cpu, then embedded", nick = "cpu")]
+    CPU = 0b010,
+    #[flags_value(name = "Plain scaling", nick = "resize")]
+    RESIZE = 0b100,
+}
+
+/// Types to be documented with the plugin.
+pub fn types() -> [glib::Type; 5] {
+    [
+        ProviderChoice::static_type(),
+        PrecisionChoice::static_type(),
+        BlendChoice::static_type(),
+        BorderChoice::static_type(),
+        Fallback::static_type(),
+    ]
+}
+
+/// What was typed.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    model: Option<String>,
+    model_dir: Option<String>,
+    provider: ProviderChoice,
+    device: Option<String>,
+    provider_options: Option<gst::Structure>,
+    runtime_library: Option<String>,
+    precision: PrecisionChoice,
+    tile_size: u32,
+    overlap: i32,
+    blend: BlendChoice,
+    border: BorderChoice,
+    batch_size: u32,
+    queue_depth: u32,
+    /// Target factor, 0 is the model's own.
+    pub scale: f64,
+    strength: f64,
+    sharpness: f64,
+    reuse_tolerance: i32,
+    memory_limit: u64,
+    /// `None` until it is set: see [`Settings::config`].
+    fallback: Option<Fallback>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            model: None,
+            model_dir: None,
+            provider: ProviderChoice::Auto,
+            device: None,
+            provider_options: None,
+            runtime_library: None,
+            precision: PrecisionChoice::Auto,
+            tile_size: 0,
+            overlap: -1,
+            blend: BlendChoice::Feather,
+            border: BorderChoice::Mirror,
+            batch_size: 0,
+            queue_depth: 0,
+            scale: 0.0,
+            strength: 1.0,
+            sharpness: 0.0,
+            reuse_tolerance: 0,
+            memory_limit: 0,
+            fallback: None,
+        }
+    }
+}
+
+/// What `fallback` is until it is set.
+fn default_fallback() -> Fallback {
+    Fallback::TILE | Fallback::CPU
+}
+
+const READY: &str = "May change in NULL and READY.";
+
+/// The writable properties.
+pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+    let d = Settings::default();
+    let string = |name: &'static str, nick, blurb: String| {
+        glib::ParamSpecString::builder(name).nick(nick).blurb(&blurb).mutable_ready().build()
+    };
+    vec![
+        string("model", "Model", format!(
+            "A model's name (e.g. animevideov3-x2) or the path of an .onnx file; none is the embedded anime4k-vl. {READY}")),
+        string("model-dir", "Model directory", format!(
+            "Directory searched first for models; then KIZUNA_MODEL_PATH, the user's and the system's data directories, and models/ of a checkout. {READY}")),
+        glib::ParamSpecEnum::builder_with_default("provider", d.provider)
+            .nick("Provider")
+            .blurb(&format!("Who does the arithmetic; one that is named and cannot run is an error unless fallback has cpu. {READY}"))
+            .mutable_ready()
+            .build(),
+        string("device", "Device", format!("Device id as the provider names it (e.g. 0 for CUDA, GPU for OpenVINO); none is the provider's default. {READY}")),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("provider-options")
+            .nick("Provider options")
+            .blurb(&format!("Fields are passed to the provider as they are, e.g. 'options,INFERENCE_NUM_THREADS=4'. {READY}"))
+            .mutable_ready()
+            .build(),
+        string("runtime-library", "Runtime library", format!(
+            "Absolute path of libonnxruntime (of libopenvino_c for provider=openvino); none searches ORT_DYLIB_PATH, beside the plugin, the data directories and the system. {READY}")),
+        glib::ParamSpecEnum::builder_with_default("precision", d.precision)
+            .nick("Precision")
+            .blurb(&format!("Arithmetic; reduced precision is used only if it agrees with fp32 to 50 dB. {READY}"))
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("tile-size")
+            .nick("Tile size")
+            .blurb(&format!("Side of a tile in input pixels, context included; 0 is chosen from memory and model. {READY}"))
+            .maximum(16384)
+            .default_value(d.tile_size)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecInt::builder("overlap")
+            .nick("Overlap")
+            .blurb(&format!("Context around a tile in input pixels; -1 is the network's measured halo. {READY}"))
+            .minimum(-1)
+            .maximum(1024)
+            .default_value(d.overlap)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("blend", d.blend)
+            .nick("Blend")
+            .blurb(&format!("How tiles are put together. {READY}"))
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("border", d.border)
+            .nick("Border")
+            .blurb(&format!("What lies beyond the frame's border. {READY}"))
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("batch-size")
+            .nick("Batch size")
+            .blurb(&format!("Tiles per run; 0 is chosen; a model with a fixed batch overrides it, with a warning. {READY}"))
+            .maximum(64)
+            .default_value(d.batch_size)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("queue-depth")
+            .nick("Queue depth")
+            .blurb(&format!("Frames in flight; 0 is chosen. This version always works on 1. {READY}"))
+            .maximum(64)
+            .default_value(d.queue_depth)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecDouble::builder("scale")
+            .nick("Scale")
+            .blurb(&format!("Target factor; 0 is the model's own. What downstream fixes wins. {READY}"))
+            .maximum(16.0)
+            .default_value(d.scale)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecDouble::builder("strength")
+            .nick("Strength")
+            .blurb("1 is the network alone, 0 is Catmull-Rom scaling alone, between is mixed. May change at any time.")
+            .maximum(1.0)
+            .default_value(d.strength)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecDouble::builder("sharpness")
+            .nick("Sharpness")
+            .blurb("Below 0: Gaussian blur, -1 is a sigma of 0.5 px; above 0: limited sharpening. May change at any time.")
+            .minimum(-1.0)
+            .maximum(1.0)
+            .default_value(d.sharpness)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecInt::builder("reuse-tolerance")
+            .nick("Reuse tolerance")
+            .blurb(&format!("Reuse of what did not change: -1 is off, 0 where the input is bit-identical, n where it differs by at most n codes of 255. This version infers every frame whole. {READY}"))
+            .minimum(-1)
+            .maximum(255)
+            .default_value(d.reuse_tolerance)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt64::builder("memory-limit")
+            .nick("Memory limit")
+            .blurb(&format!("Bytes of host or device memory for inference; 0 takes a share of what is free. {READY}"))
+            .default_value(d.memory_limit)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecFlags::builder_with_default("fallback", default_fallback())
+            .nick("Fallback")
+            .blurb(&format!("What may be done when resources run out; each use is a warning message. A provider that is asked for by name is replaced only where fallback is set and has cpu. {READY}"))
+            .mutable_ready()
+            .build(),
+    ]
+});
+
+/// Calls `$with` once a property with its field: the one list that set and get share.
+macro_rules! fields {
+    ($settings:expr, $name:expr, $with:ident, $otherwise:expr) => {
+        match $name {
+            "model" => $with!($settings.model),
+            "model-dir" => $with!($settings.model_dir),
+            "provider" => $with!($settings.provider),
+            "device" => $with!($settings.device),
+            "provider-options" => $with!($settings.provider_options),
+            "runtime-library" => $with!($settings.runtime_library),
+            "precision" => $with!($settings.precision),
+            "tile-size" => $with!($settings.tile_size),
+            "overlap" => $with!($settings.overlap),
+            "blend" => $with!($settings.blend),
+            "border" => $with!($settings.border),
+            "batch-size" => $with!($settings.batch_size),
+            "queue-depth" => $with!($settings.queue_depth),
+            "scale" => $with!($settings.scale),
+            "strength" => $with!($settings.strength),
+            "sharpness" => $with!($settings.sharpness),
+            "reuse-tolerance" => $with!($settings.reuse_tolerance),
+            "memory-limit" => $with!($settings.memory_limit),
+            _ => $otherwise,
+        }
+    };
+}
+
+impl Settings {
+    /// Sets a property; GObject has checked its type and range.
+    pub fn set(&mut self, name: &str, value: &glib::Value) {
+        macro_rules! set {
+            ($field:expr) => {
+                if let Ok(value) = value.get() {
+                    $field = value;
+                }
+            };
+        }
+        if name == "fallback" {
+            self.fallback = value.get().ok();
+        }
+        fields!(self, name, set, {});
+    }
+
+    /// A property's value; `None` for one that is not here.
+    pub fn get(&self, name: &str) -> Option<glib::Value> {
+        macro_rules! get {
+            ($field:expr) => {
+                Some($field.to_value())
+            };
+        }
+        if name == "fallback" {
+            return Some(self.fallback().to_value());
+        }
+        fields!(self, name, get, None)
+    }
+
+    /// What is done to the network's result.
+    pub fn finish(&self) -> Finish {
+        Finish { strength: self.strength as f32, sharpness: self.sharpness as f32 }
+    }
+
+    /// What may be done when resources run out.
+    pub fn fallback(&self) -> Fallback {
+        self.fallback.unwrap_or_else(default_fallback)
+    }
+
+    /// The validated settings; `plugin_dir` is where the plugin's file lies.
+    pub fn config(&self, plugin_dir: Option<&Path>) -> Config {
+        let path = |s: &Option<String>| s.as_deref().filter(|s| !s.is_empty()).map(PathBuf::from);
+        Config {
+            model: self.model.clone().filter(|m| !m.is_empty()),
+            search: models::data_dirs(plugin_dir, path(&self.model_dir).as_deref()),
+            provider: self.provider.provider(),
+            engine: EngineOptions {
+                device: self.device.clone().filter(|d| !d.is_empty()),
+                provider_options: self.provider_options.as_ref().map(options).unwrap_or_default(),
+                runtime_library: path(&self.runtime_library),
+                ..Default::default()
+            },
+            precision: match self.precision {
+                PrecisionChoice::Auto => Precision::Auto,
+                PrecisionChoice::Fp32 => Precision::Fp32,
+                PrecisionChoice::Fp16 => Precision::Fp16,
+                PrecisionChoice::Bf16 => Precision::Bf16,
+            },
+            tile_size: Some(self.tile_size as usize).filter(|&n| n > 0),
+            overlap: usize::try_from(self.overlap).ok(),
+            blend: match self.blend {
+                BlendChoice::Feather => blend::Blend::Feather,
+                BlendChoice::Crop => blend::Blend::Crop,
+            },
+            border: match self.border {
+                BorderChoice::Mirror => session::Border::Mirror,
+                BorderChoice::Model => session::Border::Model,
+            },
+            batch_size: Some(self.batch_size as usize).filter(|&n| n > 0),
+            memory_limit: Some(self.memory_limit).filter(|&n| n > 0),
+            fallback: session::Fallback {
+                tile: self.fallback().contains(Fallback::TILE),
+                cpu: self.fallback().contains(Fallback::CPU),
+                resize: self.fallback().contains(Fallback::RESIZE),
+            },
+            // Who names a provider and says nothing more wants that one or an error.
+            replace_provider: self.fallback.is_some_and(|f| f.contains(Fallback::CPU)),
+        }
+    }
+}
+
+/// A structure's fields as text.
+fn options(structure: &gst::Structure) -> Vec<(String, String)> {
+    structure
+        .iter()
+        .map(|(key, value)| {
+            let text = value.get::<String>().or_else(|_| value.serialize().map(|s| s.to_string())).unwrap_or_default();
+            (key.to_string(), text)
+        })
+        .collect()
+}

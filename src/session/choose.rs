@@ -1,0 +1,121 @@
+//! Which model, and which provider runs it.
+
+use std::sync::Arc;
+
+use super::config::{Config, Notice, SessionError};
+use crate::engine::{self, Cancel, Contract, Engine, EngineError, EngineInfo, EngineOptions, ModelSource, Precision, Provider};
+use crate::models::{self, Card, ModelError, Report};
+use crate::upscale::Tensor;
+
+/// What became of one provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The provider.
+    pub provider: Provider,
+    /// Why it was not taken; `None` is the one that was.
+    pub refused: Option<String>,
+}
+
+/// A model that was found and inspected, and the provider that ran it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The ONNX file.
+    pub source: ModelSource,
+    /// What was found out about it.
+    pub report: Report,
+    /// The same, for tiling.
+    pub contract: Arc<Contract>,
+    /// What runs it.
+    pub info: EngineInfo,
+    /// Every provider that was tried, in order; the last one is taken.
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Loaded {
+    /// Finds and inspects the model and chooses the provider.
+    ///
+    /// # Errors
+    /// The model's own faults; what a provider that was asked for by name says, unless it may be replaced.
+    pub fn open(config: &Config, cancel: &Cancel) -> Result<(Self, Vec<Notice>), SessionError> {
+        let (source, card) = models::resolve(config.model.as_deref(), &config.search)?;
+        let mut notices = Vec::new();
+        let mut verdicts = Vec::new();
+        for provider in candidates(config) {
+            match inspect_on(provider, &source, card.as_ref(), config, cancel) {
+                Ok((report, info)) => {
+                    if let Some(asked) = config.provider.filter(|&asked| asked != provider) {
+                        let why = verdicts.iter().filter_map(|v: &Verdict| v.refused.clone()).next().unwrap_or_default();
+                        notices.push(Notice(format!("provider {asked} cannot be used, {provider} runs instead: {why}")));
+                    }
+                    notices.extend(report.warnings.iter().cloned().map(Notice));
+                    verdicts.push(Verdict { provider, refused: None });
+                    let contract = Arc::new(report.contract.clone());
+                    return Ok((Self { source, report, contract, info, verdicts }, notices));
+                }
+                // The model itself is at fault: the next provider would say the same.
+                Err(SessionError::Model(e)) if !e.is_engine() => return Err(e.into()),
+                Err(e) if e.is_cancelled() => return Err(e),
+                Err(e) if config.provider.is_some() && !config.replace_provider => return Err(e),
+                Err(e) => verdicts.push(Verdict { provider, refused: Some(e.to_string()) }),
+            }
+        }
+        let reasons: Vec<_> =
+            verdicts.iter().map(|v| format!("{}: {}", v.provider, v.refused.as_deref().unwrap_or("-"))).collect();
+        Err(SessionError::NoProvider { model: source.name, reasons: reasons.join("; ") })
+    }
+
+    /// One line for `active-provider`: what runs, and why the others before it do not.
+    pub fn describe_provider(&self, info: &EngineInfo) -> String {
+        let mut text = format!("{} ({}, {}, {})", info.provider, info.runtime, info.device, info.precision);
+        for verdict in &self.verdicts {
+            if let Some(why) = &verdict.refused {
+                text.push_str(&format!("; not {}: {why}", verdict.provider));
+            }
+        }
+        text
+    }
+}
+
+/// Providers in the order in which they are tried.
+fn candidates(config: &Config) -> Vec<Provider> {
+    match config.provider {
+        None => Provider::AUTO.to_vec(),
+        Some(asked) if config.replace_provider => {
+            let mut all = vec![asked];
+            all.extend([Provider::Cpu, Provider::Embedded].into_iter().filter(|&p| p != asked));
+            all
+        }
+        Some(asked) => vec![asked],
+    }
+}
+
+/// Options for an engine of this session.
+pub(super) fn engine_options(config: &Config, precision: Precision) -> EngineOptions {
+    EngineOptions { precision, search: config.search.clone(), ..config.engine.clone() }
+}
+
+/// Opens the model for any size, inspects it, and runs it once.
+fn inspect_on(
+    provider: Provider,
+    source: &ModelSource,
+    card: Option<&Card>,
+    config: &Config,
+    cancel: &Cancel,
+) -> Result<(Report, EngineInfo), SessionError> {
+    let mut opened: Option<Box<dyn Engine>> = None;
+    // Opened at the first run, so that a faulty file is refused before any runtime sees it.
+    let mut run = |input: &Tensor| -> Result<Tensor, EngineError> {
+        let engine = match &mut opened {
+            Some(engine) => engine,
+            None => opened.insert(engine::open(provider, source, None, &engine_options(config, Precision::Fp32))?),
+        };
+        let mut output = Tensor::zeros(input.shape, input.layout, input.element());
+        engine.run(input, &mut output, cancel)?;
+        Ok(output)
+    };
+    let report = models::inspect(source, card, &mut run)?;
+    let trial = models::trial_input(&report.contract);
+    models::check_trial(&report.contract, &trial, &run(&trial)?)?;
+    let info = opened.as_ref().map(|e| e.info().clone()).ok_or_else(|| EngineError::Run("nothing ran".into()))?;
+    Ok((report, info))
+}

@@ -1,0 +1,76 @@
+//! Reduced precision is used only where it was shown to give the same picture.
+
+use super::choose::{Loaded, engine_options};
+use super::config::{Config, Notice};
+use crate::engine::{self, Cancel, Engine, EngineError, Precision, Provider};
+use crate::models;
+use crate::upscale::{Samples, Tensor};
+
+/// Least agreement of a reduced precision with fp32, in dB of PSNR.
+const LEAST_DB: f64 = 50.0;
+
+/// The precision to use on `provider`: as asked if it passes validation, else fp32 with a notice.
+///
+/// Validated on a drawn test picture, not on the first frame: the choice must not depend on where playback begins.
+///
+/// # Errors
+/// [`EngineError::Cancelled`]; what fp32 itself says.
+pub fn choose(
+    loaded: &Loaded,
+    provider: Provider,
+    config: &Config,
+    cancel: &Cancel,
+) -> Result<(Precision, Option<Notice>), EngineError> {
+    let options = engine_options(config, Precision::Fp32);
+    let asked = match config.precision {
+        Precision::Fp32 => return Ok((Precision::Fp32, None)),
+        Precision::Auto => match engine::native_reduced_precision(provider, &options) {
+            Some(precision) => precision,
+            None => return Ok((Precision::Fp32, None)),
+        },
+        asked => asked,
+    };
+    let input = models::trial_input(&loaded.contract);
+    let run = |precision| -> Result<(Tensor, Precision), EngineError> {
+        let options = engine_options(config, precision);
+        let mut engine: Box<dyn Engine> = engine::open(provider, &loaded.source, Some(input.dims()), &options)?;
+        let mut output = Tensor::zeros(input.shape, input.layout, input.element());
+        engine.run(&input, &mut output, cancel)?;
+        Ok((output, engine.info().precision))
+    };
+    let reference = run(Precision::Fp32)?.0;
+    let refused = match run(asked) {
+        Err(EngineError::Cancelled) => return Err(EngineError::Cancelled),
+        Err(e) => e.to_string(),
+        Ok((_, used)) if used != asked => format!("{provider} runs it in {used}"),
+        Ok((output, _)) => match psnr(&reference, &output, peak(loaded)) {
+            Some(db) if db >= LEAST_DB => return Ok((asked, None)),
+            Some(db) => format!("it agrees with fp32 to {db:.1} dB only; {LEAST_DB} dB are asked for"),
+            None => "it gives NaN or infinity".into(),
+        },
+    };
+    Ok((Precision::Fp32, Some(Notice(format!("precision {asked} is not used, fp32 runs instead: {refused}")))))
+}
+
+/// Distance from black to white in the network's values.
+fn peak(loaded: &Loaded) -> f64 {
+    f64::from(loaded.contract.range.from_unit().0)
+}
+
+/// PSNR in dB of `b` against `a`; `None` where `b` is not finite or of another size.
+fn psnr(a: &Tensor, b: &Tensor, peak: f64) -> Option<f64> {
+    let (a, b) = (floats(a), floats(b));
+    if a.len() != b.len() || b.iter().any(|v| !v.is_finite()) {
+        return None;
+    }
+    let error: f64 = a.iter().zip(&b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    Some(10.0 * (peak * peak * a.len() as f64 / error.max(1e-30)).log10())
+}
+
+fn floats(tensor: &Tensor) -> Vec<f32> {
+    match &tensor.samples {
+        Samples::F32(s) => s.clone(),
+        Samples::F16(s) => s.iter().map(|v| v.to_f32()).collect(),
+        Samples::U8(s) => s.iter().map(|&v| f32::from(v)).collect(),
+    }
+}

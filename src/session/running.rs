@@ -1,0 +1,238 @@
+//! Frames through the networks, and what is done when one fails.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::choose::{Loaded, engine_options};
+use super::config::{Config, Notice, SessionError};
+use super::{precision, tiles};
+use crate::engine::{self, Cancel, EngineError, EngineInfo, Precision, Provider};
+use crate::upscale::upscaler::{Finish, Upscaler, passes};
+use crate::upscale::{FrameView, FrameViewMut, Network, Ratio, UpscaleError, VideoSpec};
+
+/// Figures so far.
+#[derive(Debug, Clone, Default)]
+pub struct Stats {
+    /// Frames upscaled by the network.
+    pub frames: u64,
+    /// Frames scaled plainly, by `fallback=resize`.
+    pub plain_frames: u64,
+    /// Tiles inferred.
+    pub tiles: u64,
+    /// Times that something else was done than asked for.
+    pub fallbacks: u64,
+    /// Time spent on frames.
+    pub busy: Duration,
+    /// Time spent on the last frame.
+    pub last: Duration,
+}
+
+/// A network at work on frames of one kind.
+pub struct Session {
+    loaded: Arc<Loaded>,
+    config: Config,
+    input: VideoSpec,
+    output: VideoSpec,
+    choice: Choice,
+    upscaler: Upscaler,
+    stats: Stats,
+    finish: Finish,
+}
+
+/// What may be changed when resources run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Choice {
+    provider: Provider,
+    precision: Precision,
+    /// How often the tile was halved.
+    shrink: u32,
+}
+
+impl Session {
+    /// Plans tiles and opens engines for frames of `input` that become frames of `output`.
+    ///
+    /// # Errors
+    /// What the engines say; nothing is left open then.
+    pub fn new(
+        loaded: Arc<Loaded>,
+        config: Config,
+        input: VideoSpec,
+        output: VideoSpec,
+        finish: Finish,
+        cancel: &Cancel,
+    ) -> Result<(Self, Vec<Notice>), SessionError> {
+        let mut notices = Vec::new();
+        let provider = loaded.info.provider;
+        let (precision, notice) = precision::choose(&loaded, provider, &config, cancel)?;
+        notices.extend(notice);
+        let mut choice = Choice { provider, precision, shrink: 0 };
+        let upscaler = loop {
+            match build(&loaded, &config, &input, &output, choice, finish, &mut notices) {
+                Ok(upscaler) => break upscaler,
+                Err(e) => choice = next_choice(choice, e.into(), &config, &[], &mut notices)?,
+            }
+        };
+        let session =
+            Self { loaded, config, input, output, choice, upscaler, stats: Stats::default(), finish };
+        Ok((session, notices))
+    }
+
+    /// What really runs.
+    pub fn engine_info(&self) -> &EngineInfo {
+        self.upscaler.networks()[0].engine().info()
+    }
+
+    /// One line: what really runs, and why others do not.
+    pub fn describe_provider(&self) -> String {
+        self.loaded.describe_provider(self.engine_info())
+    }
+
+    /// The networks, in the order in which they run: their plans tell about tiles.
+    pub fn networks(&self) -> &[Network] {
+        self.upscaler.networks()
+    }
+
+    /// Figures so far.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Takes over the figures of the session before, when caps change.
+    pub fn set_stats(&mut self, stats: Stats) {
+        self.stats = stats;
+    }
+
+    /// Changes strength and sharpness from the next frame on.
+    pub fn set_finish(&mut self, finish: Finish) {
+        self.finish = finish;
+        self.upscaler.set_finish(finish);
+    }
+
+    /// Upscales one frame; where memory runs out or the result is not finite, falls back as configured and redoes it.
+    ///
+    /// # Errors
+    /// When no fallback is left; see [`SessionError::is_cancelled`] for flush and stop.
+    pub fn process(
+        &mut self,
+        src: &FrameView,
+        dst: &mut FrameViewMut,
+        cancel: &Cancel,
+        notices: &mut Vec<Notice>,
+    ) -> Result<(), SessionError> {
+        let begun = Instant::now();
+        loop {
+            let Err(error) = self.upscaler.process(src, dst, cancel) else { break };
+            log::debug!("frame failed: {error}");
+            match self.fall_back(error.into(), notices) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.upscaler.scale_plainly(src, dst);
+                    self.stats.plain_frames += 1;
+                    return Ok(());
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        self.stats.frames += 1;
+        self.stats.tiles += self.networks().iter().map(|n| n.plan().len() as u64).sum::<u64>();
+        self.stats.last = begun.elapsed();
+        self.stats.busy += self.stats.last;
+        Ok(())
+    }
+
+    /// Scales one frame plainly, because it is late.
+    pub fn scale_plainly(&mut self, src: &FrameView, dst: &mut FrameViewMut) {
+        self.upscaler.scale_plainly(src, dst);
+        self.stats.plain_frames += 1;
+    }
+
+    /// Rebuilds with less; `false` where plain scaling is all that is left.
+    fn fall_back(&mut self, mut error: SessionError, notices: &mut Vec<Notice>) -> Result<bool, SessionError> {
+        loop {
+            let said = notices.len();
+            let next = next_choice(self.choice, error, &self.config, self.networks(), notices);
+            self.stats.fallbacks += (notices.len() - said) as u64;
+            match next {
+                Ok(choice) => self.choice = choice,
+                Err(e) if self.config.fallback.resize && !e.is_cancelled() => {
+                    notices.push(Notice(format!("a frame is scaled plainly: {e}")));
+                    self.stats.fallbacks += 1;
+                    return Ok(false);
+                }
+                Err(e) => return Err(e),
+            }
+            let (input, output) = (&self.input, &self.output);
+            match build(&self.loaded, &self.config, input, output, self.choice, self.finish, notices) {
+                Ok(upscaler) => {
+                    self.upscaler = upscaler;
+                    return Ok(true);
+                }
+                Err(e) => error = e.into(),
+            }
+        }
+    }
+}
+
+/// What to try after `error`; the error itself where nothing is left.
+fn next_choice(
+    choice: Choice,
+    error: SessionError,
+    config: &Config,
+    networks: &[Network],
+    notices: &mut Vec<Notice>,
+) -> Result<Choice, SessionError> {
+    let mut take = |choice, what: String| {
+        notices.push(Notice(format!("{error}; {what}")));
+        Ok(choice)
+    };
+    let out_of_memory =
+        matches!(error, SessionError::Engine(ref e) | SessionError::Frame(UpscaleError::Engine(ref e)) if e.is_out_of_memory());
+    if error.is_cancelled() {
+        return Err(error);
+    }
+    if matches!(error, SessionError::Frame(UpscaleError::NotFinite { .. })) && choice.precision != Precision::Fp32 {
+        return take(Choice { precision: Precision::Fp32, ..choice }, "going on in fp32".into());
+    }
+    if out_of_memory && config.fallback.tile && choice.shrink < MOST_HALVINGS && networks.iter().all(can_shrink) {
+        return take(Choice { shrink: choice.shrink + 1, ..choice }, "going on with half the tile".into());
+    }
+    if config.fallback.cpu && choice.provider != Provider::Embedded {
+        let provider = if choice.provider == Provider::Cpu { Provider::Embedded } else { Provider::Cpu };
+        return take(Choice { provider, precision: Precision::Fp32, shrink: 0 }, format!("going on with provider {provider}"));
+    }
+    Err(error)
+}
+
+/// Halvings after which a tile is as small as any network takes.
+const MOST_HALVINGS: u32 = 16;
+
+/// Whether its tiles can be halved and still hold more than their halo.
+fn can_shrink(network: &Network) -> bool {
+    let (tile, plan) = (network.plan().tile_size(), network.plan());
+    tile.width.max(tile.height) / 2 > 2 * plan.x.halo.max(plan.y.halo)
+}
+
+/// Opens engines and plans tiles.
+fn build(
+    loaded: &Loaded,
+    config: &Config,
+    input: &VideoSpec,
+    output: &VideoSpec,
+    choice: Choice,
+    finish: Finish,
+    notices: &mut Vec<Notice>,
+) -> Result<Upscaler, EngineError> {
+    let contract = &loaded.contract;
+    let budget = tiles::budget(config.memory_limit, input, output);
+    let mut networks = Vec::new();
+    let mut size = input.size;
+    for _ in 0..passes(input.size, output.size, contract.scale) {
+        let planned = tiles::plan(size, contract, config, budget, choice.shrink, notices);
+        let batch = contract.input.batch.or(config.batch_size).unwrap_or(1);
+        let dims = Network::input_dims(contract, &planned.plan, batch);
+        let engine = engine::open(choice.provider, &loaded.source, Some(dims), &engine_options(config, choice.precision))?;
+        size = planned.plan.output_size();
+        networks.push(Network::new(contract.clone(), planned.plan, batch, planned.fade, engine));
+    }
+    Ok(Upscaler::new(*input, *output, networks, contract.output.channels, finish))
+}

@@ -1,0 +1,145 @@
+//! How large a tile may be.
+
+use crate::engine::{Contract, Halo};
+use crate::upscale::blend::Blend;
+use crate::upscale::tile::{TilePlan, TileRequest};
+use crate::upscale::{Size, VideoSpec};
+
+use super::config::{Config, Notice};
+
+/// What lies beyond the frame's border.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Border {
+    /// 4 px of the frame's own mirror image, beyond that the network's own padding.
+    #[default]
+    Mirror,
+    /// The network's own padding alone.
+    Model,
+}
+
+impl Border {
+    /// Its width in input pixels. 4 is enough: 8 and 18 measured the same.
+    pub const fn px(self) -> usize {
+        match self {
+            Self::Mirror => 4,
+            Self::Model => 0,
+        }
+    }
+}
+
+/// Larger tiles gain nothing: the halo is a small part of them already.
+const LARGEST_AREA: usize = 1024 * 1024;
+
+/// Memory of a machine that does not say how much it has.
+const UNKNOWN_FREE: u64 = 2 << 30;
+
+/// A runtime's workspace beside the live tensors that the graph shows.
+const RUNTIME_OVERHEAD: usize = 2;
+
+/// A plan with what it means for blending.
+pub struct Planned {
+    /// Where the tiles lie.
+    pub plan: TilePlan,
+    /// Whether neighbours are to be cross-faded.
+    pub fade: bool,
+}
+
+/// Plans the tiles of a `frame`; `shrink` halvings after memory ran out.
+pub fn plan(
+    frame: Size,
+    contract: &Contract,
+    config: &Config,
+    budget: u64,
+    shrink: u32,
+    notices: &mut Vec<Notice>,
+) -> Planned {
+    let border = config.border.px();
+    let halo = config.overlap.unwrap_or(contract.halo.px());
+    let mut request = TileRequest {
+        max_tile: None,
+        halo,
+        border,
+        alignment: contract.alignment,
+        min_size: contract.min_size,
+        fixed: contract.input.width.zip(contract.input.height).map(|(w, h)| Size::new(w, h)),
+        scale: contract.scale,
+    };
+    let whole = frame.grown(border);
+    request.max_tile = match config.tile_size {
+        Some(side) => Some(Size::new(side, side)),
+        None => chosen_tile(whole, halo, contract, budget),
+    };
+    if shrink > 0 {
+        let from = request.max_tile.unwrap_or(whole);
+        request.max_tile = Some(halved(from, shrink));
+    }
+    let plan = TilePlan::new(frame, &request);
+    notices.extend(doubts(&plan, contract, config, halo).map(Notice));
+    let exact = contract.halo.is_exact() && plan.x.halo.min(plan.y.halo) >= contract.halo.px();
+    Planned { fade: config.blend == Blend::Feather && !exact && plan.len() > 1, plan }
+}
+
+/// What the user must hear about a plan.
+fn doubts(plan: &TilePlan, contract: &Contract, config: &Config, halo: usize) -> impl Iterator<Item = String> {
+    let tile = plan.tile_size();
+    let raised = config.tile_size.filter(|&side| plan.len() > 1 && tile.width.max(tile.height) > side).map(|side| {
+        format!("tile-size {side} is too small for a halo of {halo} px: tiles are {tile}")
+    });
+    let open = (contract.halo == Halo::Open && plan.len() > 1).then(|| {
+        format!("the network looks at the whole frame, but runs in {} tiles of {tile}: tiles may differ in tone", plan.len())
+    });
+    let narrow = (plan.len() > 1 && plan.x.halo.min(plan.y.halo) < halo).then(|| {
+        format!("the network's fixed size of {tile} leaves room for a halo of {} px where {halo} are needed", plan.x.halo)
+    });
+    raised.into_iter().chain(open).chain(narrow)
+}
+
+/// The tile that infers the fewest pixels within `budget` bytes; `None` is the whole frame.
+fn chosen_tile(whole: Size, halo: usize, contract: &Contract, budget: u64) -> Option<Size> {
+    let affordable = budget as usize / (contract.bytes_per_px.max(1) * RUNTIME_OVERHEAD);
+    let largest = if contract.halo == Halo::Open { affordable } else { affordable.min(LARGEST_AREA) };
+    if whole.area() <= largest {
+        return None;
+    }
+    let side = |len: usize, n: usize| if n == 1 { len } else { (len - 2 * halo.min(len / 2)).div_ceil(n) + 2 * halo };
+    let splits = (1..=64).flat_map(|nx| (1..=64).map(move |ny| (nx, ny)));
+    splits
+        .map(|(nx, ny)| (nx * ny, Size::new(side(whole.width, nx), side(whole.height, ny))))
+        .filter(|(_, tile)| tile.area() <= largest)
+        .min_by_key(|(count, tile)| count * tile.area())
+        .map(|(_, tile)| tile)
+        // Nothing fits: the smallest tile there is.
+        .or(Some(Size::new(1, 1)))
+}
+
+/// `size` with its longer side halved, `times` times.
+fn halved(mut size: Size, times: u32) -> Size {
+    for _ in 0..times {
+        if size.width >= size.height {
+            size.width = size.width.div_ceil(2);
+        } else {
+            size.height = size.height.div_ceil(2);
+        }
+    }
+    size
+}
+
+/// Bytes that one run may take: the limit less the pictures that the element keeps, or a share of what is free.
+pub fn budget(limit: Option<u64>, input: &VideoSpec, output: &VideoSpec) -> u64 {
+    let pictures = 4 * 3 * (input.size.area() + 2 * output.size.area()) as u64;
+    let bytes = match limit {
+        Some(limit) => limit.saturating_sub(pictures),
+        None => free_memory().saturating_sub(pictures) / 4,
+    };
+    bytes.max(32 << 20)
+}
+
+/// Bytes of memory that are free, as far as the system says.
+fn free_memory() -> u64 {
+    let from_proc = || {
+        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let line = text.lines().find(|l| l.starts_with("MemAvailable:"))?;
+        line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib << 10)
+    };
+    from_proc().unwrap_or(UNKNOWN_FREE)
+}
