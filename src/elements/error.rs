@@ -1,7 +1,7 @@
 //! The one table of errors and GStreamer's domains.
 
 use crate::engine::EngineError;
-use crate::models::{ErrorKind, ModelError};
+use crate::models::ModelError;
 use crate::session::SessionError;
 use crate::upscale::UpscaleError;
 
@@ -16,12 +16,12 @@ pub fn message(error: &SessionError) -> gst::ErrorMessage {
 }
 
 fn model(error: &ModelError) -> gst::ErrorMessage {
-    match error.kind() {
-        ErrorKind::NotFound => gst::error_msg!(gst::ResourceError::NotFound, ["{error}"]),
-        ErrorKind::Unreadable => gst::error_msg!(gst::ResourceError::OpenRead, ["{error}"]),
-        ErrorKind::Settings => gst::error_msg!(gst::ResourceError::Settings, ["{error}"]),
-        ErrorKind::Contract => gst::error_msg!(gst::StreamError::Format, ["{error}"]),
-        ErrorKind::Engine => gst::error_msg!(gst::StreamError::Failed, ["{error}"]),
+    match error {
+        ModelError::NotFound { .. } => gst::error_msg!(gst::ResourceError::NotFound, ["{error}"]),
+        ModelError::Read { .. } => gst::error_msg!(gst::ResourceError::OpenRead, ["{error}"]),
+        ModelError::Card { .. } => gst::error_msg!(gst::ResourceError::Settings, ["{error}"]),
+        ModelError::Refused { .. } => gst::error_msg!(gst::StreamError::Format, ["{error}"]),
+        ModelError::Probe { cause, .. } => engine(cause),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use gst_video::prelude::*;
 
-use crate::upscale::color::{ChromaSite, ColorSpec, Range};
+use crate::upscale::color::{ChromaSite, ColorSpec, Range, Siting};
 use crate::upscale::format::PixelFormat;
 use crate::upscale::{FrameView, FrameViewMut, Matrix, Size, VideoSpec};
 
@@ -44,11 +44,15 @@ fn color(info: &gst_video::VideoInfo) -> ColorSpec {
     ColorSpec {
         matrix,
         range,
-        siting: ChromaSite {
-            left: unknown || (!none && site.contains(VideoChromaSite::H_COSITED)),
-            top: !unknown && !none && site.contains(VideoChromaSite::V_COSITED),
+        site: ChromaSite {
+            horizontal: siting(unknown || (!none && site.contains(VideoChromaSite::H_COSITED))),
+            vertical: siting(!unknown && !none && site.contains(VideoChromaSite::V_COSITED)),
         },
     }
+}
+
+const fn siting(cosited: bool) -> Siting {
+    if cosited { Siting::Cosited } else { Siting::Centre }
 }
 
 /// A frame to read. `None` where GStreamer's planes are smaller than its caps say.

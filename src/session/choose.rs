@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::config::{Config, Notice, SessionError};
 use crate::engine::{self, Cancel, Contract, Engine, EngineError, EngineInfo, EngineOptions, ModelSource, Precision, Provider};
-use crate::models::{self, Card, ModelError, Report};
+use crate::models::{self, Card, Report};
 use crate::upscale::Tensor;
 
 /// What became of one provider.
@@ -37,8 +37,8 @@ impl Loaded {
     /// # Errors
     /// The model's own faults; what a provider that was asked for by name says, unless it may be replaced.
     pub fn open(config: &Config, cancel: &Cancel) -> Result<(Self, Vec<Notice>), SessionError> {
-        let (source, card) = models::resolve(config.model.as_deref(), &config.search)?;
-        let mut notices = Vec::new();
+        let models::Found { source, card, warnings } = models::resolve(config.model.as_deref(), &config.search)?;
+        let mut notices: Vec<Notice> = warnings.into_iter().map(Notice).collect();
         let mut verdicts = Vec::new();
         for provider in candidates(config) {
             match inspect_on(provider, &source, card.as_ref(), config, cancel) {
@@ -53,7 +53,7 @@ impl Loaded {
                     return Ok((Self { source, report, contract, info, verdicts }, notices));
                 }
                 // The model itself is at fault: the next provider would say the same.
-                Err(SessionError::Model(e)) if !e.is_engine() => return Err(e.into()),
+                Err(e) if e.is_models_fault() => return Err(e),
                 Err(e) if e.is_cancelled() => return Err(e),
                 Err(e) if config.provider.is_some() && !config.replace_provider => return Err(e),
                 Err(e) => verdicts.push(Verdict { provider, refused: Some(e.to_string()) }),
@@ -94,7 +94,7 @@ pub(super) fn engine_options(config: &Config, precision: Precision) -> EngineOpt
     EngineOptions { precision, search: config.search.clone(), ..config.engine.clone() }
 }
 
-/// Opens the model for any size, inspects it, and runs it once.
+/// Opens the model for any size and inspects it, which runs it at least once.
 fn inspect_on(
     provider: Provider,
     source: &ModelSource,
@@ -114,8 +114,6 @@ fn inspect_on(
         Ok(output)
     };
     let report = models::inspect(source, card, &mut run)?;
-    let trial = models::trial_input(&report.contract);
-    models::check_trial(&report.contract, &trial, &run(&trial)?)?;
     let info = opened.as_ref().map(|e| e.info().clone()).ok_or_else(|| EngineError::Run("nothing ran".into()))?;
     Ok((report, info))
 }

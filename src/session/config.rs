@@ -86,9 +86,25 @@ pub enum SessionError {
 impl SessionError {
     /// Whether this is no failure: somebody raised the cancel flag.
     pub fn is_cancelled(&self) -> bool {
-        matches!(
-            self,
-            Self::Engine(EngineError::Cancelled) | Self::Frame(UpscaleError::Engine(EngineError::Cancelled))
-        )
+        matches!(self.engine(), Some(EngineError::Cancelled))
+    }
+
+    /// Whether memory ran out.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self.engine(), Some(EngineError::OutOfMemory(_)))
+    }
+
+    /// Whether the model's file is at fault, so that every provider would say the same.
+    pub fn is_models_fault(&self) -> bool {
+        matches!(self, Self::Model(_)) && self.engine().is_none()
+    }
+
+    fn engine(&self) -> Option<&EngineError> {
+        match self {
+            Self::Engine(e) | Self::Frame(UpscaleError::Engine(e)) | Self::Model(ModelError::Probe { cause: e, .. }) => {
+                Some(e)
+            }
+            _ => None,
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use super::choose::{Loaded, engine_options};
 use super::config::{Config, Notice};
-use crate::engine::{self, Cancel, Engine, EngineError, Precision, Provider};
-use crate::models;
-use crate::upscale::{Samples, Tensor};
+use crate::engine::{self, Cancel, Contract, Engine, EngineError, Precision, Provider};
+use crate::models::test_card::test_picture;
+use crate::upscale::geometry::align_up;
+use crate::upscale::{Samples, Shape, Tensor};
 
 /// Least agreement of a reduced precision with fp32, in dB of PSNR.
 const LEAST_DB: f64 = 50.0;
@@ -30,7 +31,7 @@ pub fn choose(
         },
         asked => asked,
     };
-    let input = models::trial_input(&loaded.contract);
+    let input = trial_picture(&loaded.contract);
     let run = |precision| -> Result<(Tensor, Precision), EngineError> {
         let options = engine_options(config, precision);
         let mut engine: Box<dyn Engine> = engine::open(provider, &loaded.source, Some(input.dims()), &options)?;
@@ -50,6 +51,22 @@ pub fn choose(
         },
     };
     Ok((Precision::Fp32, Some(Notice(format!("precision {asked} is not used, fp32 runs instead: {refused}")))))
+}
+
+/// Side of the picture that precisions are compared on, in px.
+const SIDE: usize = 96;
+
+/// A picture that the network takes.
+fn trial_picture(contract: &Contract) -> Tensor {
+    let input = &contract.input;
+    let side = align_up(SIDE.max(contract.min_size), contract.alignment);
+    let shape = Shape {
+        batch: input.batch.unwrap_or(1),
+        channels: input.channels,
+        height: input.height.unwrap_or(side),
+        width: input.width.unwrap_or(side),
+    };
+    test_picture(shape, input.layout, input.element, contract.range, 7)
 }
 
 /// Distance from black to white in the network's values.

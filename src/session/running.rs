@@ -185,15 +185,13 @@ fn next_choice(
         notices.push(Notice(format!("{error}; {what}")));
         Ok(choice)
     };
-    let out_of_memory =
-        matches!(error, SessionError::Engine(ref e) | SessionError::Frame(UpscaleError::Engine(ref e)) if e.is_out_of_memory());
     if error.is_cancelled() {
         return Err(error);
     }
     if matches!(error, SessionError::Frame(UpscaleError::NotFinite { .. })) && choice.precision != Precision::Fp32 {
         return take(Choice { precision: Precision::Fp32, ..choice }, "going on in fp32".into());
     }
-    if out_of_memory && config.fallback.tile && choice.shrink < MOST_HALVINGS && networks.iter().all(can_shrink) {
+    if error.is_out_of_memory() && config.fallback.tile && choice.shrink < MOST_HALVINGS && networks.iter().all(can_shrink) {
         return take(Choice { shrink: choice.shrink + 1, ..choice }, "going on with half the tile".into());
     }
     if config.fallback.cpu && choice.provider != Provider::Embedded {

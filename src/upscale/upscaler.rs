@@ -4,7 +4,7 @@ use super::color::ColorSpec;
 use super::decode::decode;
 use super::encode::encode;
 use super::finish::{mix, sharpen};
-use super::format::{FormatKind, PixelFormat};
+use super::format::{Kind, PixelFormat};
 use super::frame::{FrameView, FrameViewMut};
 use super::geometry::{Ratio, Size};
 use super::network::{Network, UpscaleError};
@@ -61,11 +61,11 @@ pub fn passes(from: Size, to: Size, scale: Ratio) -> usize {
 
 /// The planes that a network of `channels` channels is given for frames of `spec`.
 pub fn network_model(channels: usize, spec: &VideoSpec) -> ColorModel {
-    match (channels, spec.format.kind()) {
-        (1, FormatKind::Gray) => ColorModel::Luma,
-        (1, FormatKind::Yuv) => ColorModel::Yuv(spec.color.matrix),
+    match (channels, spec.format.info().kind) {
+        (1, Kind::Gray) => ColorModel::Luma,
+        (1, Kind::Yuv) => ColorModel::Yuv(spec.color.matrix),
         // RGB says nothing about luma weights; BT.709 shares its primaries with sRGB.
-        (1, FormatKind::Rgb) => ColorModel::Yuv(super::Matrix::Bt709),
+        (1, Kind::Rgb) => ColorModel::Yuv(super::Matrix::Bt709),
         _ => ColorModel::Rgb,
     }
 }

@@ -86,9 +86,13 @@ impl Status {
 }
 
 fn model_info(loaded: &Loaded) -> gst::Structure {
-    let mut builder = gst::Structure::builder("kizunasr-model").field("name", loaded.source.name.as_str());
-    for (key, value) in loaded.report.facts() {
-        builder = builder.field(key, value);
+    let report = &loaded.report;
+    let mut info = gst::Structure::builder("kizunasr-model")
+        .field("name", report.model.as_str())
+        .field_if_some("title", report.title.as_deref())
+        .field_if_some("licence", report.licence.as_deref());
+    for fact in &report.facts {
+        info = info.field(fact.name.replace(' ', "-"), format!("{} [{}]", fact.value, fact.origin));
     }
-    builder.build()
+    info.build()
 }
