@@ -31,7 +31,9 @@ fn engine(error: &EngineError) -> gst::ErrorMessage {
             gst::error_msg!(gst::LibraryError::Init, ["{error}"])
         }
         EngineError::Model { .. } => gst::error_msg!(gst::StreamError::Format, ["{error}"]),
-        EngineError::OutOfMemory(_) => gst::error_msg!(gst::ResourceError::NoSpaceLeft, ["{error}"]),
+        EngineError::OutOfMemory(_) => {
+            gst::error_msg!(gst::ResourceError::NoSpaceLeft, ["{error}"])
+        }
         _ => gst::error_msg!(gst::StreamError::Failed, ["{error}"]),
     }
 }

@@ -56,8 +56,12 @@ const fn siting(cosited: bool) -> Siting {
 }
 
 /// A frame to read. `None` where GStreamer's planes are smaller than its caps say.
-pub fn view<'a>(frame: &'a gst_video::VideoFrameRef<&gst::BufferRef>, spec: &VideoSpec) -> Option<FrameView<'a>> {
-    let planes = (0..frame.n_planes()).map(|i| frame.plane_data(i).ok()).collect::<Option<Vec<_>>>()?;
+pub fn view<'a>(
+    frame: &'a gst_video::VideoFrameRef<&gst::BufferRef>,
+    spec: &VideoSpec,
+) -> Option<FrameView<'a>> {
+    let planes =
+        (0..frame.n_planes()).map(|i| frame.plane_data(i).ok()).collect::<Option<Vec<_>>>()?;
     FrameView::new(spec.format, spec.size, &planes, &strides(frame)?).ok()
 }
 
@@ -81,7 +85,10 @@ fn strides<F: VideoFrameExt>(frame: &F) -> Option<Vec<usize>> {
 
 /// Colorimetry for frames of `format` made from frames of `input`: the same where both are YUV or both RGB; else the same
 /// transfer and primaries with the matrix and range that the new kind uses.
-pub fn output_colorimetry(input: &gst_video::VideoInfo, format: gst_video::VideoFormatInfo) -> gst_video::VideoColorimetry {
+pub fn output_colorimetry(
+    input: &gst_video::VideoInfo,
+    format: gst_video::VideoFormatInfo,
+) -> gst_video::VideoColorimetry {
     use gst_video::{VideoColorMatrix, VideoColorRange, VideoColorimetry};
     let from = input.colorimetry();
     let (range, matrix) = match (input.format_info().is_rgb(), format.is_rgb()) {

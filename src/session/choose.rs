@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::config::{Config, Notice, SessionError};
-use crate::engine::{self, Cancel, Contract, Engine, EngineError, EngineInfo, EngineOptions, ModelSource, Precision, Provider};
+use crate::engine::{
+    self, Cancel, Contract, Engine, EngineError, EngineInfo, EngineOptions, ModelSource, Precision,
+    Provider,
+};
 use crate::models::{self, Card, Report};
 use crate::upscale::Tensor;
 
@@ -37,15 +40,22 @@ impl Loaded {
     /// # Errors
     /// The model's own faults; what a provider that was asked for by name says, unless it may be replaced.
     pub fn open(config: &Config, cancel: &Cancel) -> Result<(Self, Vec<Notice>), SessionError> {
-        let models::Found { source, card, warnings } = models::resolve(config.model.as_deref(), &config.search)?;
+        let models::Found { source, card, warnings } =
+            models::resolve(config.model.as_deref(), &config.search)?;
         let mut notices: Vec<Notice> = warnings.into_iter().map(Notice).collect();
         let mut verdicts = Vec::new();
         for provider in candidates(config) {
             match inspect_on(provider, &source, card.as_ref(), config, cancel) {
                 Ok((report, info)) => {
                     if let Some(asked) = config.provider.filter(|&asked| asked != provider) {
-                        let why = verdicts.iter().filter_map(|v: &Verdict| v.refused.clone()).next().unwrap_or_default();
-                        notices.push(Notice(format!("provider {asked} cannot be used, {provider} runs instead: {why}")));
+                        let why = verdicts
+                            .iter()
+                            .filter_map(|v: &Verdict| v.refused.clone())
+                            .next()
+                            .unwrap_or_default();
+                        notices.push(Notice(format!(
+                            "provider {asked} cannot be used, {provider} runs instead: {why}"
+                        )));
                     }
                     notices.extend(report.warnings.iter().cloned().map(Notice));
                     verdicts.push(Verdict { provider, refused: None });
@@ -59,14 +69,17 @@ impl Loaded {
                 Err(e) => verdicts.push(Verdict { provider, refused: Some(e.to_string()) }),
             }
         }
-        let reasons: Vec<_> =
-            verdicts.iter().map(|v| format!("{}: {}", v.provider, v.refused.as_deref().unwrap_or("-"))).collect();
+        let reasons: Vec<_> = verdicts
+            .iter()
+            .map(|v| format!("{}: {}", v.provider, v.refused.as_deref().unwrap_or("-")))
+            .collect();
         Err(SessionError::NoProvider { model: source.name, reasons: reasons.join("; ") })
     }
 
     /// One line for `active-provider`: what runs, and why the others before it do not.
     pub fn describe_provider(&self, info: &EngineInfo) -> String {
-        let mut text = format!("{} ({}, {}, {})", info.provider, info.runtime, info.device, info.precision);
+        let mut text =
+            format!("{} ({}, {}, {})", info.provider, info.runtime, info.device, info.precision);
         for verdict in &self.verdicts {
             if let Some(why) = &verdict.refused {
                 text.push_str(&format!("; not {}: {why}", verdict.provider));
@@ -107,13 +120,21 @@ fn inspect_on(
     let mut run = |input: &Tensor| -> Result<Tensor, EngineError> {
         let engine = match &mut opened {
             Some(engine) => engine,
-            None => opened.insert(engine::open(provider, source, None, &engine_options(config, Precision::Fp32))?),
+            None => opened.insert(engine::open(
+                provider,
+                source,
+                None,
+                &engine_options(config, Precision::Fp32),
+            )?),
         };
         let mut output = Tensor::zeros(input.shape, input.layout, input.element());
         engine.run(input, &mut output, cancel)?;
         Ok(output)
     };
     let report = models::inspect(source, card, &mut run)?;
-    let info = opened.as_ref().map(|e| e.info().clone()).ok_or_else(|| EngineError::Run("nothing ran".into()))?;
+    let info = opened
+        .as_ref()
+        .map(|e| e.info().clone())
+        .ok_or_else(|| EngineError::Run("nothing ran".into()))?;
     Ok((report, info))
 }

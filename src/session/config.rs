@@ -101,9 +101,9 @@ impl SessionError {
 
     fn engine(&self) -> Option<&EngineError> {
         match self {
-            Self::Engine(e) | Self::Frame(UpscaleError::Engine(e)) | Self::Model(ModelError::Probe { cause: e, .. }) => {
-                Some(e)
-            }
+            Self::Engine(e)
+            | Self::Frame(UpscaleError::Engine(e))
+            | Self::Model(ModelError::Probe { cause: e, .. }) => Some(e),
             _ => None,
         }
     }

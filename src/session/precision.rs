@@ -34,7 +34,8 @@ pub fn choose(
     let input = trial_picture(&loaded.contract);
     let run = |precision| -> Result<(Tensor, Precision), EngineError> {
         let options = engine_options(config, precision);
-        let mut engine: Box<dyn Engine> = engine::open(provider, &loaded.source, Some(input.dims()), &options)?;
+        let mut engine: Box<dyn Engine> =
+            engine::open(provider, &loaded.source, Some(input.dims()), &options)?;
         let mut output = Tensor::zeros(input.shape, input.layout, input.element());
         engine.run(&input, &mut output, cancel)?;
         Ok((output, engine.info().precision))
@@ -46,11 +47,16 @@ pub fn choose(
         Ok((_, used)) if used != asked => format!("{provider} runs it in {used}"),
         Ok((output, _)) => match psnr(&reference, &output, peak(loaded)) {
             Some(db) if db >= LEAST_DB => return Ok((asked, None)),
-            Some(db) => format!("it agrees with fp32 to {db:.1} dB only; {LEAST_DB} dB are asked for"),
+            Some(db) => {
+                format!("it agrees with fp32 to {db:.1} dB only; {LEAST_DB} dB are asked for")
+            }
             None => "it gives NaN or infinity".into(),
         },
     };
-    Ok((Precision::Fp32, Some(Notice(format!("precision {asked} is not used, fp32 runs instead: {refused}")))))
+    Ok((
+        Precision::Fp32,
+        Some(Notice(format!("precision {asked} is not used, fp32 runs instead: {refused}"))),
+    ))
 }
 
 /// Side of the picture that precisions are compared on, in px.

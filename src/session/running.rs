@@ -8,7 +8,7 @@ use super::config::{Config, Notice, SessionError};
 use super::{precision, tiles};
 use crate::engine::{self, Cancel, EngineError, EngineInfo, Precision, Provider};
 use crate::upscale::upscaler::{Finish, Upscaler, passes};
-use crate::upscale::{FrameView, FrameViewMut, Network, Ratio, UpscaleError, VideoSpec};
+use crate::upscale::{FrameView, FrameViewMut, Network, UpscaleError, VideoSpec};
 
 /// Figures so far.
 #[derive(Debug, Clone, Default)]
@@ -72,8 +72,16 @@ impl Session {
                 Err(e) => choice = next_choice(choice, e.into(), &config, &[], &mut notices)?,
             }
         };
-        let session =
-            Self { loaded, config, input, output, choice, upscaler, stats: Stats::default(), finish };
+        let session = Self {
+            loaded,
+            config,
+            input,
+            output,
+            choice,
+            upscaler,
+            stats: Stats::default(),
+            finish,
+        };
         Ok((session, notices))
     }
 
@@ -125,11 +133,7 @@ impl Session {
             log::debug!("frame failed: {error}");
             match self.fall_back(error.into(), notices) {
                 Ok(true) => {}
-                Ok(false) => {
-                    self.upscaler.scale_plainly(src, dst);
-                    self.stats.plain_frames += 1;
-                    return Ok(());
-                }
+                Ok(false) => return self.scale_plainly(src, dst),
                 Err(e) => return Err(e),
             }
         }
@@ -140,14 +144,26 @@ impl Session {
         Ok(())
     }
 
-    /// Scales one frame plainly, because it is late.
-    pub fn scale_plainly(&mut self, src: &FrameView, dst: &mut FrameViewMut) {
-        self.upscaler.scale_plainly(src, dst);
+    /// Scales one frame plainly, because it is late or nothing else is left.
+    ///
+    /// # Errors
+    /// For frames of another kind than announced.
+    pub fn scale_plainly(
+        &mut self,
+        src: &FrameView,
+        dst: &mut FrameViewMut,
+    ) -> Result<(), SessionError> {
+        self.upscaler.scale_plainly(src, dst)?;
         self.stats.plain_frames += 1;
+        Ok(())
     }
 
     /// Rebuilds with less; `false` where plain scaling is all that is left.
-    fn fall_back(&mut self, mut error: SessionError, notices: &mut Vec<Notice>) -> Result<bool, SessionError> {
+    fn fall_back(
+        &mut self,
+        mut error: SessionError,
+        notices: &mut Vec<Notice>,
+    ) -> Result<bool, SessionError> {
         loop {
             let said = notices.len();
             let next = next_choice(self.choice, error, &self.config, self.networks(), notices);
@@ -162,7 +178,15 @@ impl Session {
                 Err(e) => return Err(e),
             }
             let (input, output) = (&self.input, &self.output);
-            match build(&self.loaded, &self.config, input, output, self.choice, self.finish, notices) {
+            match build(
+                &self.loaded,
+                &self.config,
+                input,
+                output,
+                self.choice,
+                self.finish,
+                notices,
+            ) {
                 Ok(upscaler) => {
                     self.upscaler = upscaler;
                     return Ok(true);
@@ -188,15 +212,28 @@ fn next_choice(
     if error.is_cancelled() {
         return Err(error);
     }
-    if matches!(error, SessionError::Frame(UpscaleError::NotFinite { .. })) && choice.precision != Precision::Fp32 {
+    if matches!(error, SessionError::Frame(UpscaleError::NotFinite { .. }))
+        && choice.precision != Precision::Fp32
+    {
         return take(Choice { precision: Precision::Fp32, ..choice }, "going on in fp32".into());
     }
-    if error.is_out_of_memory() && config.fallback.tile && choice.shrink < MOST_HALVINGS && networks.iter().all(can_shrink) {
-        return take(Choice { shrink: choice.shrink + 1, ..choice }, "going on with half the tile".into());
+    if error.is_out_of_memory()
+        && config.fallback.tile
+        && choice.shrink < MOST_HALVINGS
+        && networks.iter().all(can_shrink)
+    {
+        return take(
+            Choice { shrink: choice.shrink + 1, ..choice },
+            "going on with half the tile".into(),
+        );
     }
     if config.fallback.cpu && choice.provider != Provider::Embedded {
-        let provider = if choice.provider == Provider::Cpu { Provider::Embedded } else { Provider::Cpu };
-        return take(Choice { provider, precision: Precision::Fp32, shrink: 0 }, format!("going on with provider {provider}"));
+        let provider =
+            if choice.provider == Provider::Cpu { Provider::Embedded } else { Provider::Cpu };
+        return take(
+            Choice { provider, precision: Precision::Fp32, shrink: 0 },
+            format!("going on with provider {provider}"),
+        );
     }
     Err(error)
 }
@@ -228,7 +265,12 @@ fn build(
         let planned = tiles::plan(size, contract, config, budget, choice.shrink, notices);
         let batch = contract.input.batch.or(config.batch_size).unwrap_or(1);
         let dims = Network::input_dims(contract, &planned.plan, batch);
-        let engine = engine::open(choice.provider, &loaded.source, Some(dims), &engine_options(config, choice.precision))?;
+        let engine = engine::open(
+            choice.provider,
+            &loaded.source,
+            Some(dims),
+            &engine_options(config, choice.precision),
+        )?;
         size = planned.plan.output_size();
         networks.push(Network::new(contract.clone(), planned.plan, batch, planned.fade, engine));
     }

@@ -80,11 +80,19 @@ pub fn plan(
 }
 
 /// What the user must hear about a plan.
-fn doubts(plan: &TilePlan, contract: &Contract, config: &Config, halo: usize) -> impl Iterator<Item = String> {
+fn doubts(
+    plan: &TilePlan,
+    contract: &Contract,
+    config: &Config,
+    halo: usize,
+) -> impl Iterator<Item = String> {
     let tile = plan.tile_size();
-    let raised = config.tile_size.filter(|&side| plan.len() > 1 && tile.width.max(tile.height) > side).map(|side| {
-        format!("tile-size {side} is too small for a halo of {halo} px: tiles are {tile}")
-    });
+    let raised = config
+        .tile_size
+        .filter(|&side| plan.len() > 1 && tile.width.max(tile.height) > side)
+        .map(|side| {
+            format!("tile-size {side} is too small for a halo of {halo} px: tiles are {tile}")
+        });
     let open = (contract.halo == Halo::Open && plan.len() > 1).then(|| {
         format!("the network looks at the whole frame, but runs in {} tiles of {tile}: tiles may differ in tone", plan.len())
     });
@@ -97,11 +105,14 @@ fn doubts(plan: &TilePlan, contract: &Contract, config: &Config, halo: usize) ->
 /// The tile that infers the fewest pixels within `budget` bytes; `None` is the whole frame.
 fn chosen_tile(whole: Size, halo: usize, contract: &Contract, budget: u64) -> Option<Size> {
     let affordable = budget as usize / (contract.bytes_per_px.max(1) * RUNTIME_OVERHEAD);
-    let largest = if contract.halo == Halo::Open { affordable } else { affordable.min(LARGEST_AREA) };
+    let largest =
+        if contract.halo == Halo::Open { affordable } else { affordable.min(LARGEST_AREA) };
     if whole.area() <= largest {
         return None;
     }
-    let side = |len: usize, n: usize| if n == 1 { len } else { (len - 2 * halo.min(len / 2)).div_ceil(n) + 2 * halo };
+    let side = |len: usize, n: usize| {
+        if n == 1 { len } else { (len - 2 * halo.min(len / 2)).div_ceil(n) + 2 * halo }
+    };
     let splits = (1..=64).flat_map(|nx| (1..=64).map(move |ny| (nx, ny)));
     splits
         .map(|(nx, ny)| (nx * ny, Size::new(side(whole.width, nx), side(whole.height, ny))))

@@ -8,11 +8,13 @@ use super::picture::Plane;
 /// Mixes `plane` with `base` (of the same size): `strength` 1 leaves it, 0 makes it the base.
 pub fn mix(plane: &mut Plane, base: &Plane, strength: f32) {
     let base = base.samples();
-    plane.samples_mut().par_chunks_mut(1 << 14).zip(base.par_chunks(1 << 14)).for_each(|(plane, base)| {
-        for (p, b) in plane.iter_mut().zip(base) {
-            *p = b + (*p - b) * strength;
-        }
-    });
+    plane.samples_mut().par_chunks_mut(1 << 14).zip(base.par_chunks(1 << 14)).for_each(
+        |(plane, base)| {
+            for (p, b) in plane.iter_mut().zip(base) {
+                *p = b + (*p - b) * strength;
+            }
+        },
+    );
 }
 
 /// Sharpens (0 to 1) or softens (-1 to 0) a plane; 0 leaves it as it is. `scratch` is reused between calls.
@@ -49,7 +51,8 @@ fn blur(plane: &mut Plane, taps: [f32; 5], scratch: &mut Plane) {
     });
     let src = &*scratch;
     plane.samples_mut().par_chunks_mut(size.width).enumerate().for_each(|(y, dst)| {
-        let rows: [&[f32]; 5] = std::array::from_fn(|k| src.row(mirror(y as isize + k as isize - 2, size.height)));
+        let rows: [&[f32]; 5] =
+            std::array::from_fn(|k| src.row(mirror(y as isize + k as isize - 2, size.height)));
         for (x, d) in dst.iter_mut().enumerate() {
             *d = (0..5).map(|k| taps[k] * rows[k][x]).sum();
         }
@@ -60,9 +63,11 @@ fn blur(plane: &mut Plane, taps: [f32; 5], scratch: &mut Plane) {
 fn limited_unsharp(src: &Plane, amount: f32, dst: &mut Plane) {
     let size = src.size();
     dst.samples_mut().par_chunks_mut(size.width).enumerate().for_each(|(y, dst)| {
-        let rows: [&[f32]; 3] = std::array::from_fn(|k| src.row(mirror(y as isize + k as isize - 1, size.height)));
+        let rows: [&[f32]; 3] =
+            std::array::from_fn(|k| src.row(mirror(y as isize + k as isize - 1, size.height)));
         for (x, d) in dst.iter_mut().enumerate() {
-            let columns = [mirror(x as isize - 1, size.width), x, mirror(x as isize + 1, size.width)];
+            let columns =
+                [mirror(x as isize - 1, size.width), x, mirror(x as isize + 1, size.width)];
             let (mut low, mut high, mut blurred) = (f32::INFINITY, f32::NEG_INFINITY, 0.0);
             for (row, wy) in rows.iter().zip([0.25, 0.5, 0.25]) {
                 for (&column, wx) in columns.iter().zip([0.25, 0.5, 0.25]) {

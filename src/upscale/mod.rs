@@ -3,7 +3,13 @@
 pub mod geometry;
 
 pub mod color;
+pub mod format;
+pub mod frame;
 pub mod picture;
+
+pub mod decode;
+pub mod encode;
+pub mod resize;
 
 pub mod tensor;
 pub mod tile;
@@ -11,14 +17,21 @@ pub mod tile;
 pub mod gather;
 
 pub mod blend;
-pub mod finish;
+
 pub mod network;
+
+pub mod finish;
+
 pub mod upscaler;
 
-pub use color::Matrix;
+pub use color::{ChromaSite, ColorSpec, Matrix, Range, Siting};
+pub use decode::decode;
+pub use encode::encode;
+pub use format::PixelFormat;
+pub use frame::{FrameError, FrameView, FrameViewMut};
 pub use geometry::{Ratio, Rect, Size};
-pub use frame::{FrameView, FrameViewMut};
 pub use network::{Network, UpscaleError};
 pub use picture::{ColorModel, Picture, Plane};
+pub use resize::{Filter, resize, resize_picture};
 pub use tensor::{Element, Layout, Samples, Shape, Tensor};
-pub use upscaler::VideoSpec;
+pub use upscaler::{Upscaler, VideoSpec};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::blend::Blender;
+use super::frame::FrameError;
 use super::gather::gather;
 use super::geometry::Size;
 use super::picture::Plane;
@@ -17,6 +18,9 @@ pub enum UpscaleError {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// A frame is not of the kind that was announced.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
     /// The network gave NaN or infinity.
     #[error("the network gave NaN or infinity in the tile at ({x}, {y})")]
     NotFinite {
@@ -52,10 +56,23 @@ impl Network {
     }
 
     /// Runs `plan` on `engine`, `batch` tiles at a time, cross-fading neighbours if `fade`.
-    pub fn new(contract: Arc<Contract>, plan: TilePlan, batch: usize, fade: bool, engine: Box<dyn Engine>) -> Self {
-        let input = Tensor::zeros(input_shape(&contract, &plan, batch), contract.input.layout, contract.input.element);
-        let output =
-            Tensor::zeros(output_shape(&contract, &plan, batch), contract.output.layout, contract.output.element);
+    pub fn new(
+        contract: Arc<Contract>,
+        plan: TilePlan,
+        batch: usize,
+        fade: bool,
+        engine: Box<dyn Engine>,
+    ) -> Self {
+        let input = Tensor::zeros(
+            input_shape(&contract, &plan, batch),
+            contract.input.layout,
+            contract.input.element,
+        );
+        let output = Tensor::zeros(
+            output_shape(&contract, &plan, batch),
+            contract.output.layout,
+            contract.output.element,
+        );
         Self { blender: Blender::new(&plan, fade), contract, plan, engine, input, output }
     }
 
@@ -79,7 +96,12 @@ impl Network {
     /// # Errors
     /// What the engine says; a result that is not finite; [`EngineError::Cancelled`] soon after `cancel` is raised. After an
     /// error `dst` is undefined.
-    pub fn run(&mut self, src: &[&Plane], dst: &mut [&mut Plane], cancel: &Cancel) -> Result<(), UpscaleError> {
+    pub fn run(
+        &mut self,
+        src: &[&Plane],
+        dst: &mut [&mut Plane],
+        cancel: &Cancel,
+    ) -> Result<(), UpscaleError> {
         let expected = output_shape(&self.contract, &self.plan, self.batch());
         let tiles: Vec<Tile> = self.plan.tiles().collect();
         self.blender.begin(dst);
@@ -94,9 +116,14 @@ impl Network {
                 return Err(EngineError::Cancelled.into());
             }
             self.engine.run(&self.input, &mut self.output, cancel)?;
-            if self.output.shape != expected || self.output.element() != self.contract.output.element {
+            if self.output.shape != expected
+                || self.output.element() != self.contract.output.element
+            {
                 let layout = self.contract.output.layout;
-                return Err(UpscaleError::WrongOutput { expected: expected.dims(layout), got: self.output.dims() });
+                return Err(UpscaleError::WrongOutput {
+                    expected: expected.dims(layout),
+                    got: self.output.dims(),
+                });
             }
             for (slot, tile) in batch.iter().enumerate() {
                 if !self.blender.add(tile, &self.output, slot, self.contract.range, dst) {

@@ -9,7 +9,7 @@ use super::frame::{FrameView, FrameViewMut};
 use super::geometry::{Ratio, Size};
 use super::network::{Network, UpscaleError};
 use super::picture::{ColorModel, Picture, Plane};
-use super::resize::{Filter, resize};
+use super::resize::{Filter, resize, resize_picture};
 use crate::engine::Cancel;
 
 /// Everything about a stream of frames that conversion depends on.
@@ -72,14 +72,27 @@ pub fn network_model(channels: usize, spec: &VideoSpec) -> ColorModel {
 
 impl Upscaler {
     /// Runs `networks` (at least one, each taking the size that the one before gives) on frames of `input`.
-    pub fn new(input: VideoSpec, output: VideoSpec, networks: Vec<Network>, channels: usize, finishing: Finish) -> Self {
+    pub fn new(
+        input: VideoSpec,
+        output: VideoSpec,
+        networks: Vec<Network>,
+        channels: usize,
+        finishing: Finish,
+    ) -> Self {
         let decoded = Picture::new(network_model(channels, &input), input.size);
-        let stages = networks
-            .iter()
-            .map(|n| vec![Plane::new(n.plan().output_size()); channels])
-            .collect();
+        let stages =
+            networks.iter().map(|n| vec![Plane::new(n.plan().output_size()); channels]).collect();
         let result = Picture::new(decoded.model, output.size);
-        Self { input, output, networks, finishing, decoded, stages, result, scratch: Plane::default() }
+        Self {
+            input,
+            output,
+            networks,
+            finishing,
+            decoded,
+            stages,
+            result,
+            scratch: Plane::default(),
+        }
     }
 
     /// The networks, in the order in which they run.
@@ -96,24 +109,31 @@ impl Upscaler {
     ///
     /// # Errors
     /// See [`Network::run`]. After an error `dst` is undefined.
-    pub fn process(&mut self, src: &FrameView, dst: &mut FrameViewMut, cancel: &Cancel) -> Result<(), UpscaleError> {
+    pub fn process(
+        &mut self,
+        src: &FrameView,
+        dst: &mut FrameViewMut,
+        cancel: &Cancel,
+    ) -> Result<(), UpscaleError> {
         decode(src, &self.input.color, &mut self.decoded);
         self.run_networks(cancel)?;
         self.finish();
-        encode(&self.result, &self.output.color, dst);
+        encode(&self.result, &self.output.color, dst)?;
         Ok(())
     }
 
     /// Scales `src` into `dst` by Catmull-Rom: what `fallback=resize` does instead.
-    pub fn scale_plainly(&mut self, src: &FrameView, dst: &mut FrameViewMut) {
+    ///
+    /// # Errors
+    /// [`UpscaleError::Frame`] for frames of another kind than announced.
+    pub fn scale_plainly(
+        &mut self,
+        src: &FrameView,
+        dst: &mut FrameViewMut,
+    ) -> Result<(), UpscaleError> {
         decode(src, &self.input.color, &mut self.decoded);
-        let catmull_rom = |p: &Plane| resize(p, self.output.size, Filter::CatmullRom);
-        let picture = Picture {
-            model: self.decoded.model,
-            planes: self.decoded.planes.iter().map(catmull_rom).collect(),
-            alpha: self.decoded.alpha.as_ref().map(catmull_rom),
-        };
-        encode(&picture, &self.output.color, dst);
+        let picture = resize_picture(&self.decoded, self.output.size, Filter::CatmullRom);
+        Ok(encode(&picture, &self.output.color, dst)?)
     }
 
     fn run_networks(&mut self, cancel: &Cancel) -> Result<(), UpscaleError> {

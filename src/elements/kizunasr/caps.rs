@@ -23,7 +23,10 @@ pub fn transform(caps: &gst::Caps, filter: Option<&gst::Caps>) -> gst::Caps {
             structure.set("width", gst::IntRange::new(1, i32::MAX));
             structure.set("height", gst::IntRange::new(1, i32::MAX));
             if structure.has_field("pixel-aspect-ratio") {
-                let any = gst::FractionRange::new(gst::Fraction::new(1, i32::MAX), gst::Fraction::new(i32::MAX, 1));
+                let any = gst::FractionRange::new(
+                    gst::Fraction::new(1, i32::MAX),
+                    gst::Fraction::new(i32::MAX, 1),
+                );
                 structure.set("pixel-aspect-ratio", any);
             }
             structure.remove_fields(["colorimetry", "chroma-site"]);
@@ -39,10 +42,12 @@ pub fn transform(caps: &gst::Caps, filter: Option<&gst::Caps>) -> gst::Caps {
 /// Chooses the output: `factor` times the input's size if any structure of `possible` allows it, else what is nearest;
 /// pixel aspect ratio so that the picture keeps its shape; the format that loses least.
 pub fn fixate(input: &VideoInfo, factor: f64, possible: gst::Caps) -> gst::Caps {
-    let wanted = |px: u32| (f64::from(px) * factor).round().max(1.0).min(f64::from(i32::MAX)) as i32;
+    let wanted =
+        |px: u32| (f64::from(px) * factor).round().max(1.0).min(f64::from(i32::MAX)) as i32;
     let (width, height) = (wanted(input.width()), wanted(input.height()));
     let allows = |s: &gst::StructureRef| can_be(s, "width", width) && can_be(s, "height", height);
-    let Some(structure) = possible.iter().find(|s| allows(s)).or_else(|| possible.structure(0)) else {
+    let Some(structure) = possible.iter().find(|s| allows(s)).or_else(|| possible.structure(0))
+    else {
         return possible;
     };
     let mut structure = structure.to_owned();
@@ -64,7 +69,8 @@ fn fixate_size(input: &VideoInfo, width: i32, height: i32, structure: &mut gst::
     let par = input.par();
     let fixed_par = structure.get::<gst::Fraction>("pixel-aspect-ratio").ok();
     // Display width over height, as a number: shape of the picture as shown.
-    let shape = f64::from(input.width()) * f64::from(par.numer()) / (f64::from(input.height()) * f64::from(par.denom()));
+    let shape = f64::from(input.width()) * f64::from(par.numer())
+        / (f64::from(input.height()) * f64::from(par.denom()));
     let ratio = |f: gst::Fraction| f64::from(f.numer()) / f64::from(f.denom());
     let fixed = |s: &gst::Structure, field| s.get::<i32>(field).ok();
     match (fixed(structure, "width"), fixed(structure, "height")) {
@@ -80,17 +86,26 @@ fn fixate_size(input: &VideoInfo, width: i32, height: i32, structure: &mut gst::
             structure.fixate_field_nearest_int("height", height);
             let h = fixed(structure, "height").unwrap_or(height);
             let w = match fixed_par {
-                Some(fixed_par) if fixed_par != par => (shape * f64::from(h) / ratio(fixed_par)).round() as i32,
+                Some(fixed_par) if fixed_par != par => {
+                    (shape * f64::from(h) / ratio(fixed_par)).round() as i32
+                }
                 _ if h == height => width,
                 _ => (shape * f64::from(h) / ratio(par)).round() as i32,
             };
             structure.fixate_field_nearest_int("width", w);
         }
     }
-    let (Some(w), Some(h)) = (fixed(structure, "width"), fixed(structure, "height")) else { return };
+    let (Some(w), Some(h)) = (fixed(structure, "width"), fixed(structure, "height")) else {
+        return;
+    };
     // par * (in_w / in_h) / (out_w / out_h)
     let kept = gst::Fraction::approximate_f64(shape * f64::from(h) / f64::from(w)).unwrap_or(par);
-    let kept = if i64::from(w) * i64::from(input.height()) == i64::from(h) * i64::from(input.width()) { par } else { kept };
+    let kept =
+        if i64::from(w) * i64::from(input.height()) == i64::from(h) * i64::from(input.width()) {
+            par
+        } else {
+            kept
+        };
     if structure.has_field("pixel-aspect-ratio") {
         structure.fixate_field_nearest_fraction("pixel-aspect-ratio", kept);
     } else if kept != gst::Fraction::new(1, 1) {
@@ -100,7 +115,8 @@ fn fixate_size(input: &VideoInfo, width: i32, height: i32, structure: &mut gst::
 
 /// The format that loses least of the input, out of every structure that allows the chosen size; then its colorimetry.
 fn fixate_format(input: &VideoInfo, possible: &gst::Caps, structure: &mut gst::Structure) {
-    let size = (structure.get::<i32>("width").unwrap_or(0), structure.get::<i32>("height").unwrap_or(0));
+    let size =
+        (structure.get::<i32>("width").unwrap_or(0), structure.get::<i32>("height").unwrap_or(0));
     let fits = |s: &&gst::StructureRef| can_be(*s, "width", size.0) && can_be(*s, "height", size.1);
     let best = possible
         .iter()
@@ -149,6 +165,8 @@ fn loss(from: VideoFormatInfo, to: VideoFormatInfo) -> [u32; 7] {
         depth(from).saturating_sub(depth(to)),
         chroma(to).saturating_sub(chroma(from)),
         change(from.is_yuv() != to.is_yuv()),
-        chroma(from).saturating_sub(chroma(to)) + depth(to).saturating_sub(depth(from)) + change(!from.has_alpha() && to.has_alpha()),
+        chroma(from).saturating_sub(chroma(to))
+            + depth(to).saturating_sub(depth(from))
+            + change(!from.has_alpha() && to.has_alpha()),
     ]
 }

@@ -20,7 +20,11 @@ use crate::session::{Loaded, Notice, Session, SessionError};
 use crate::upscale::VideoSpec;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("kizunasr", gst::DebugColorFlags::empty(), Some("Kizuna AI super-resolution"))
+    gst::DebugCategory::new(
+        "kizunasr",
+        gst::DebugColorFlags::empty(),
+        Some("Kizuna AI super-resolution"),
+    )
 });
 
 /// Three locks with three purposes; none that a property or a query wants is held across inference.
@@ -69,7 +73,8 @@ impl KizunaSr {
     /// Factor from input to output size, as far as it is known.
     fn factor(&self) -> f64 {
         let typed = self.settings.lock().scale;
-        let model = || self.negotiated.lock().loaded.as_ref().map_or(2.0, |l| l.contract.scale.as_f64());
+        let model =
+            || self.negotiated.lock().loaded.as_ref().map_or(2.0, |l| l.contract.scale.as_f64());
         if typed > 0.0 { typed } else { model() }
     }
 
@@ -83,7 +88,8 @@ impl KizunaSr {
         };
         // The old engines' memory is given back first.
         let stats = self.session.lock().take().map(|old| old.session.stats().clone());
-        let (mut session, notices) = Session::new(loaded, config, input, output, finish, &self.cancel)?;
+        let (mut session, notices) =
+            Session::new(loaded, config, input, output, finish, &self.cancel)?;
         session.set_stats(stats.unwrap_or_default());
         self.warn(notices);
         Ok(Running { session, input, output })
@@ -98,7 +104,11 @@ impl KizunaSr {
     ) -> Result<(), gst::FlowError> {
         let Running { session, input, output } = running;
         let unmapped = |_| {
-            gst::element_imp_error!(self, gst::StreamError::Format, ["a frame's planes are smaller than its caps say"]);
+            gst::element_imp_error!(
+                self,
+                gst::StreamError::Format,
+                ["a frame's planes are smaller than its caps say"]
+            );
             gst::FlowError::Error
         };
         let view = video::view(src, input).ok_or(()).map_err(unmapped)?;
@@ -107,8 +117,7 @@ impl KizunaSr {
         let late = self.is_late(src.buffer());
         let result = video::with_view_mut(dst, output, |dst| {
             if late {
-                session.scale_plainly(&view, dst);
-                Ok(())
+                session.scale_plainly(&view, dst)
             } else {
                 session.process(&view, dst, &self.cancel, &mut notices)
             }
@@ -131,10 +140,13 @@ impl KizunaSr {
             return false;
         }
         let segment = self.obj().segment();
-        let time = segment.downcast_ref::<gst::ClockTime>().and_then(|s| s.to_running_time(buffer.pts()?));
+        let time =
+            segment.downcast_ref::<gst::ClockTime>().and_then(|s| s.to_running_time(buffer.pts()?));
         let late = self.late.is_late(time);
         if late && self.late.first() {
-            self.warn(vec![Notice("frames come too late and are scaled plainly (fallback=resize)".into())]);
+            self.warn(vec![Notice(
+                "frames come too late and are scaled plainly (fallback=resize)".into(),
+            )]);
         }
         late
     }
@@ -159,9 +171,14 @@ impl KizunaSr {
     fn slow_message(&self, per_frame: std::time::Duration, buffer: &gst::BufferRef) -> String {
         let mut text = format!("a frame takes {:.2} s", per_frame.as_secs_f64());
         let total = self.obj().sink_pad().peer_query_duration::<gst::ClockTime>();
-        if let (Some(total), Some(at), Some(frame)) = (total, buffer.pts(), buffer.duration().filter(|d| !d.is_zero())) {
+        if let (Some(total), Some(at), Some(frame)) =
+            (total, buffer.pts(), buffer.duration().filter(|d| !d.is_zero()))
+        {
             let left = total.saturating_sub(at).nseconds() / frame.nseconds();
-            text.push_str(&format!("; about {} min left", (per_frame * left as u32).as_secs() / 60 + 1));
+            text.push_str(&format!(
+                "; about {} min left",
+                (per_frame * left as u32).as_secs() / 60 + 1
+            ));
         }
         text
     }
@@ -182,8 +199,9 @@ impl ObjectSubclass for KizunaSr {
 
 impl ObjectImpl for KizunaSr {
     fn properties() -> &'static [glib::ParamSpec] {
-        static ALL: LazyLock<Vec<glib::ParamSpec>> =
-            LazyLock::new(|| settings::PROPERTIES.iter().cloned().chain(status::properties()).collect());
+        static ALL: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            settings::PROPERTIES.iter().cloned().chain(status::properties()).collect()
+        });
         &ALL
     }
 
@@ -202,7 +220,7 @@ impl ObjectImpl for KizunaSr {
     fn constructed(&self) {
         self.parent_constructed();
         // GstVideoFilter drops late frames by itself; every frame counts here.
-        self.obj().set_qos_enabled(false);
+        self.obj().set_qos(false);
     }
 }
 
@@ -226,14 +244,23 @@ impl ElementImpl for KizunaSr {
             [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
                 .into_iter()
                 .filter_map(|(name, direction)| {
-                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps::template()).ok()
+                    gst::PadTemplate::new(
+                        name,
+                        direction,
+                        gst::PadPresence::Always,
+                        &caps::template(),
+                    )
+                    .ok()
                 })
                 .collect()
         });
         &TEMPLATES
     }
 
-    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         // The parent waits for the streaming thread, which may be in the middle of a frame.
         if transition == gst::StateChange::PausedToReady {
             self.cancel.raise();
@@ -243,7 +270,8 @@ impl ElementImpl for KizunaSr {
 }
 
 impl BaseTransformImpl for KizunaSr {
-    const MODE: gst_base::subclass::BaseTransformMode = gst_base::subclass::BaseTransformMode::NeverInPlace;
+    const MODE: gst_base::subclass::BaseTransformMode =
+        gst_base::subclass::BaseTransformMode::NeverInPlace;
     const PASSTHROUGH_ON_SAME_CAPS: bool = false;
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
@@ -251,9 +279,11 @@ impl BaseTransformImpl for KizunaSr {
         self.cancel.clear();
         self.late.reset();
         let config = self.settings.lock().config(plugin_dir().as_deref());
-        let (loaded, notices) = Loaded::open(&config, &self.cancel).map_err(|e| error::message(&e))?;
+        let (loaded, notices) =
+            Loaded::open(&config, &self.cancel).map_err(|e| error::message(&e))?;
         gst::info!(CAT, imp = self, "{}", loaded.describe_provider(&loaded.info));
-        *self.negotiated.lock() = Negotiated { loaded: Some(Arc::new(loaded)), ..Default::default() };
+        *self.negotiated.lock() =
+            Negotiated { loaded: Some(Arc::new(loaded)), ..Default::default() };
         self.warn(notices);
         Ok(())
     }
@@ -274,9 +304,16 @@ impl BaseTransformImpl for KizunaSr {
         Some(caps::transform(caps, filter))
     }
 
-    fn fixate_caps(&self, direction: gst::PadDirection, caps: &gst::Caps, othercaps: gst::Caps) -> gst::Caps {
+    fn fixate_caps(
+        &self,
+        direction: gst::PadDirection,
+        caps: &gst::Caps,
+        othercaps: gst::Caps,
+    ) -> gst::Caps {
         match gst_video::VideoInfo::from_caps(caps) {
-            Ok(info) if direction == gst::PadDirection::Sink => caps::fixate(&info, self.factor(), othercaps),
+            Ok(info) if direction == gst::PadDirection::Sink => {
+                caps::fixate(&info, self.factor(), othercaps)
+            }
             _ => self.parent_fixate_caps(direction, caps, othercaps),
         }
     }
@@ -345,8 +382,10 @@ impl VideoFilterImpl for KizunaSr {
         _outcaps: &gst::Caps,
         out_info: &gst_video::VideoInfo,
     ) -> Result<(), gst::LoggableError> {
-        if in_info.is_interlaced() && in_info.interlace_mode() != gst_video::VideoInterlaceMode::Mixed {
-            gst::element_imp_error!(self, gst::StreamError::Format, [INTERLACED]);
+        if in_info.is_interlaced()
+            && in_info.interlace_mode() != gst_video::VideoInterlaceMode::Mixed
+        {
+            gst::element_imp_error!(self, gst::StreamError::Format, ["{INTERLACED}"]);
             return Err(gst::loggable_error!(CAT, "interlaced caps {incaps}"));
         }
         let (Some(input), Some(output)) = (video::spec(in_info), video::spec(out_info)) else {
@@ -377,7 +416,7 @@ impl VideoFilterImpl for KizunaSr {
         dst: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         if src.flags().contains(gst_video::VideoFrameFlags::INTERLACED) {
-            gst::element_imp_error!(self, gst::StreamError::Format, [INTERLACED]);
+            gst::element_imp_error!(self, gst::StreamError::Format, ["{INTERLACED}"]);
             return Err(gst::FlowError::Error);
         }
         let mut session = self.session.lock();
@@ -388,4 +427,5 @@ impl VideoFilterImpl for KizunaSr {
     }
 }
 
-const INTERLACED: &str = "interlaced video cannot be upscaled; put 'deinterlace' before this element";
+const INTERLACED: &str =
+    "interlaced video cannot be upscaled; put 'deinterlace' before this element";

@@ -88,7 +88,10 @@ pub enum BlendChoice {
 #[enum_type(name = "GstKizunaBorder")]
 pub enum BorderChoice {
     #[default]
-    #[enum_value(name = "4 px of the frame's mirror image, then the network's own padding", nick = "mirror")]
+    #[enum_value(
+        name = "4 px of the frame's mirror image, then the network's own padding",
+        nick = "mirror"
+    )]
     Mirror,
     #[enum_value(name = "The network's own padding", nick = "model")]
     Model,
@@ -279,7 +282,8 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             .default_value(d.memory_limit)
             .mutable_ready()
             .build(),
-        glib::ParamSpecFlags::builder_with_default("fallback", default_fallback())
+        glib::ParamSpecFlags::builder("fallback")
+            .default_value(default_fallback())
             .nick("Fallback")
             .blurb(&format!("What may be done when resources run out; each use is a warning message. A provider that is asked for by name is replaced only where fallback is set and has cpu. {READY}"))
             .mutable_ready()
@@ -400,7 +404,10 @@ fn options(structure: &gst::Structure) -> Vec<(String, String)> {
     structure
         .iter()
         .map(|(key, value)| {
-            let text = value.get::<String>().or_else(|_| value.serialize().map(|s| s.to_string())).unwrap_or_default();
+            let text = value
+                .get::<String>()
+                .or_else(|_| value.serialize().map(|s| s.to_string()))
+                .unwrap_or_default();
             (key.to_string(), text)
         })
         .collect()
