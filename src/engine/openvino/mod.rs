@@ -217,7 +217,7 @@ impl OpenVino {
                 Err(e) if e.kind == InferenceErrorKind::ResultNotReady => {}
                 Err(e) => return Err(failed(e)),
             }
-            // The C API answers OK to a wait that has timed out, so the output tells: a busy request keeps it back.
+            // The C API does not promise what a wait that has timed out answers; a busy request keeps its output back.
             match self.request.get_output_tensor() {
                 Ok(tensor) => return Ok(tensor),
                 Err(e) if e.kind == InferenceErrorKind::RequestBusy => {}
