@@ -12,7 +12,7 @@ const OUT_OF_MEMORY: [&str; 9] = [
     "out of memory",
     "out_of_memory",
     "outofmemory",
-    "failed to allocate memory",
+    "failed to allocate",
     "memory allocation",
     "alloc_failed",
     "cannot allocate",
@@ -85,6 +85,7 @@ mod tests {
         for message in [
             "std::bad_alloc",
             "Failed to allocate memory for requested buffer of size 9663676416",
+            "Check 'ptr' failed at cpu_memory.cpp:257: Failed to allocate 26214400000000 bytes of memory",
             "CUDA failure 2: out of memory ; GPU=0 ; hostname=anime",
             "CUBLAS_STATUS_ALLOC_FAILED",
             "VK_ERROR_OUT_OF_DEVICE_MEMORY: Out_Of_Memory",

@@ -1,7 +1,7 @@
 //! Runs an engine on a thread of its own, so that a run can be left behind.
 //!
-//! Neither rten nor ONNX Runtime can be stopped within a kernel, and one convolution over a large tile takes longer than a
-//! seek may wait. So the caller waits for the result with one eye on [`Cancel`]: when it is raised, the caller goes on at
+//! No runtime can be stopped within a kernel (rten not at all), and one convolution over a large tile takes longer than a seek
+//! may wait. So the caller waits for the result with one eye on [`Cancel`]: when it is raised, the caller goes on at
 //! once and the run ends in the background, where its result is dropped. The next run waits for it.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};

@@ -63,15 +63,15 @@ impl Net {
         self.weight(kind, &name, &[io[1], io[0], 3, 3], w).node("Conv", &[from, &name], to, &attrs)
     }
 
-    /// Adds an enlargement by 2, by repetition.
-    pub fn nearest2(self, from: &str, to: &str) -> Self {
+    /// Adds an enlargement by `factor`, by repetition.
+    pub fn nearest(self, factor: f32, from: &str, to: &str) -> Self {
         let name = format!("{to}.scales");
         let attrs = [
             Attr::String("mode", "nearest"),
             Attr::String("coordinate_transformation_mode", "asymmetric"),
             Attr::String("nearest_mode", "floor"),
         ];
-        self.weight(DataType::FLOAT, &name, &[4], &[1.0, 1.0, 2.0, 2.0]).node(
+        self.weight(DataType::FLOAT, &name, &[4], &[1.0, 1.0, factor, factor]).node(
             "Resize",
             &[from, "", &name],
             to,
@@ -229,7 +229,7 @@ pub fn compact() -> ModelSource {
             "shuffled",
             &[Attr::Int("blocksize", 2), Attr::String("mode", "CRD")],
         )
-        .nearest2("in", "base")
+        .nearest(2.0, "in", "base")
         .node("Add", &["shuffled", "base"], "out", &[])
         .source(input, output)
 }

@@ -19,13 +19,15 @@ pub(super) fn load(options: &EngineOptions) -> Result<&'static str, EngineError>
         let cause = format!("{} is not OpenVINO's C library by its name", path.display());
         return Err(OPENVINO.missing(cause));
     }
-    let name = LOADED.get_or_try_init(|| {
-        let opened = || openvino_sys::library::load_from(&path).map_err(|e| OPENVINO.missing(e));
-        failure::guard(opened, |panic| OPENVINO.missing(format!("{}: {panic}", path.display())))?;
+    let open = || {
+        openvino_sys::library::load_from(&path).map_err(|e| OPENVINO.missing(e))?;
         // "2026.4.1-22982-8f2ae8cb0d5-releases/2026/4"
         let version = openvino::version().build_number;
         let number = version.split('-').next().unwrap_or_default();
-        Ok::<_, EngineError>(format!("{} {number}", OPENVINO.name))
-    })?;
+        Ok(format!("{} {number}", OPENVINO.name))
+    };
+    // The bindings panic where a function is missing.
+    let panicked = |panic| OPENVINO.missing(format!("{}: {panic}", path.display()));
+    let name = LOADED.get_or_try_init(|| failure::guard(open, panicked))?;
     Ok(name)
 }

@@ -1,8 +1,10 @@
 //! OpenVINO through its C API, opened at run time.
 //!
 //! Every engine has a Core of its own: properties are set on a Core, so one engine's `provider-options` would otherwise
-//! reach the next. Runs are asynchronous, so no worker is needed: a cancelled request ends by itself between two kernels, and
-//! the next run waits for that.
+//! reach the next.
+//!
+//! A request can be cancelled, but it ends only between two kernels, and releasing it waits for that (measured: more than two
+//! seconds on a busy machine). So it runs on a worker, too, which cancels it when the caller has left.
 
 mod loader;
 
@@ -14,6 +16,7 @@ use openvino::{
 
 use super::buffer;
 use super::signature::Signature;
+use super::worker::Worker;
 use super::{
     Cancel, Engine, EngineError, EngineInfo, EngineOptions, ModelSource, Precision, Provider,
     failure,
@@ -52,14 +55,9 @@ pub(super) fn open(
         device: full_name(&core, &device)?,
         precision,
     };
-    Ok(Box::new(OpenVino {
-        info,
-        request,
-        input,
-        input_dims: dims,
-        element: signature.input.element,
-        left_behind: false,
-    }))
+    let element = signature.input.element;
+    let engine = OpenVino { info, request, input, input_dims: dims, element };
+    Ok(Box::new(Worker::spawn(Box::new(engine), Box::new(|| ()))?))
 }
 
 /// bf16 or fp16, if the device computes in it natively.
@@ -160,8 +158,6 @@ struct OpenVino {
     /// Its dimensions, once they are known.
     input_dims: Option<[usize; 4]>,
     element: Element,
-    /// A run was cancelled and may still be at work.
-    left_behind: bool,
 }
 
 impl Engine for OpenVino {
@@ -173,58 +169,37 @@ impl Engine for OpenVino {
         &mut self,
         input: &Tensor,
         output: &mut Tensor,
-        cancel: &Cancel,
+        abandoned: &Cancel,
     ) -> Result<(), EngineError> {
-        if cancel.is_raised() {
-            return Err(EngineError::Cancelled);
-        }
-        self.finish(cancel)?;
         self.fill(input)?;
         self.request.infer_async().map_err(failed)?;
-        let result = self.wait(cancel);
-        if matches!(result, Err(EngineError::Cancelled)) {
-            self.left_behind = true;
-            self.request.cancel().map_err(failed)?;
-        }
-        take(&result?, output)
+        take(&self.wait(abandoned)?, output)
     }
 }
 
 impl OpenVino {
-    /// Waits until a run that was left behind has ended; nobody wants its result.
-    fn finish(&mut self, cancel: &Cancel) -> Result<(), EngineError> {
-        while self.left_behind {
-            let _ = self.request.wait(POLL_MS);
-            // As long as it is at work, a cancelled request answers "cancelled" to everything.
-            self.left_behind = self.request.get_output_tensor().is_err_and(|e| {
-                matches!(
-                    e.kind,
-                    InferenceErrorKind::RequestBusy | InferenceErrorKind::InferCancelled
-                )
-            });
-            if self.left_behind && cancel.is_raised() {
-                return Err(EngineError::Cancelled);
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for the request's output, or for `cancel`.
-    fn wait(&mut self, cancel: &Cancel) -> Result<OvTensor, EngineError> {
+    /// Waits for the request's output; cancels the request once it is `abandoned`, and waits for its end all the same.
+    fn wait(&mut self, abandoned: &Cancel) -> Result<OvTensor, EngineError> {
+        use InferenceErrorKind::{InferCancelled, RequestBusy, ResultNotReady};
+        let mut cancelled = false;
         loop {
             match self.request.wait(POLL_MS) {
-                Ok(()) => {}
-                Err(e) if e.kind == InferenceErrorKind::ResultNotReady => {}
-                Err(e) => return Err(failed(e)),
+                Err(e) if !matches!(e.kind, ResultNotReady | InferCancelled) => {
+                    return Err(failed(e));
+                }
+                _ => {}
             }
-            // The C API answers OK to a wait that has timed out, so the output tells: a busy request keeps it back.
+            // The C API does not promise what a wait that has timed out answers; the output does: as long as the request is
+            // at work it is kept back, with "busy", or "cancelled" once it is.
             match self.request.get_output_tensor() {
+                Ok(_) if cancelled => return Err(EngineError::Cancelled),
                 Ok(tensor) => return Ok(tensor),
-                Err(e) if e.kind == InferenceErrorKind::RequestBusy => {}
+                Err(e) if matches!(e.kind, RequestBusy | InferCancelled) => {}
                 Err(e) => return Err(failed(e)),
             }
-            if cancel.is_raised() {
-                return Err(EngineError::Cancelled);
+            if !cancelled && abandoned.is_raised() {
+                cancelled = true;
+                self.request.cancel().map_err(failed)?;
             }
         }
     }
@@ -284,10 +259,7 @@ fn signed(dims: [usize; 4]) -> [i64; 4] {
 }
 
 fn failed(error: InferenceError) -> EngineError {
-    match error.kind {
-        InferenceErrorKind::InferCancelled => EngineError::Cancelled,
-        _ => failure::run(message(&error)),
-    }
+    failure::run(message(&error))
 }
 
 /// What OpenVINO says, on one line and without the places in its source that it puts in front.

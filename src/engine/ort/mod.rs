@@ -9,3 +9,12 @@ mod providers;
 mod session;
 
 pub(super) use session::open;
+
+/// What an error says, without the place in ONNX Runtime's source that it puts in front:
+/// "...provider_bridge_ort.cc:2043 ... [ONNXRuntimeError] : 1 : FAIL : Failed to load library ...".
+fn message<R>(error: &ort::Error<R>) -> &str {
+    let text = error.message();
+    let own =
+        text.rsplit_once("[ONNXRuntimeError] : ").and_then(|(_, own)| own.splitn(3, " : ").nth(2));
+    own.unwrap_or(text).trim()
+}

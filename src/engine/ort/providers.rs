@@ -15,6 +15,7 @@ use ort::session::builder::{AutoDevicePolicy, SessionBuilder};
 use parking_lot::Mutex;
 
 use super::loader::Loaded;
+use super::message;
 use crate::engine::{EngineError, EngineOptions, Precision, Provider, failure};
 
 /// Names of a provider, and what to say where it is missing.
@@ -96,11 +97,11 @@ pub(super) fn register(
         // A builder prefers whatever saves power by default; and then the CPU is not asked at all.
         let builder = builder
             .with_auto_device(AutoDevicePolicy::PreferCPU)
-            .map_err(|e| unavailable(provider, e.message()))?;
+            .map_err(|e| unavailable(provider, message(&e)))?;
         return Ok((builder, "CPU".into()));
     };
     let pairs = settings(provider, &names, options)?;
-    if is_built_in(provider).map_err(|e| unavailable(provider, e.message()))? {
+    if is_built_in(provider).map_err(|e| unavailable(provider, message(&e)))? {
         let builder = register_classic(provider, builder, &pairs)?;
         return Ok((builder, options.device.clone().unwrap_or_else(|| "0".into())));
     }
@@ -169,7 +170,7 @@ fn register_classic(
         Provider::MiGraphX => migraphx(pairs)?.register(b),
         Provider::Cpu | Provider::OpenVino | Provider::Embedded => Ok(()),
     }
-    .map_err(|e| unavailable(provider, e.message()))?;
+    .map_err(|e| unavailable(provider, message(&e)))?;
     Ok(builder)
 }
 
@@ -223,16 +224,15 @@ fn register_plugin(
         unavailable(provider, cause)
     })?;
     load_plugin(&library, names.ep, loaded)
-        .map_err(|e| unavailable(provider, format!("{}: {}", library.display(), e.message())))?;
+        .map_err(|e| unavailable(provider, format!("{}: {}", library.display(), message(&e))))?;
 
     let mut devices: Vec<_> = loaded
         .environment
         .devices()
         .filter(|device| device.ep().is_ok_and(|ep| ep == names.ep))
         .collect();
-    if let Some(id) = options.device.as_ref().and_then(|id| id.parse::<usize>().ok()) {
-        devices = devices.into_iter().skip(id).take(1).collect();
-    }
+    let id = options.device.as_ref().map_or(Ok(0), |id| number(provider, "device", id))?;
+    devices.drain(..devices.len().min(usize::try_from(id).unwrap_or(usize::MAX)));
     devices.truncate(1);
     let Some(device) = devices.first() else {
         let cause = format!("{} finds no device that it can use", library.display());
@@ -247,7 +247,7 @@ fn register_plugin(
         .collect();
     let builder = builder
         .with_devices(devices, Some(&prefixed))
-        .map_err(|e| unavailable(provider, e.message()))?;
+        .map_err(|e| unavailable(provider, message(&e)))?;
     Ok((builder, words.trim().to_owned()))
 }
 

@@ -10,7 +10,7 @@ use ort::session::{RunOptions, Session, SessionInputValue};
 use ort::value::{DynValue, PrimitiveTensorElementType, TensorElementType, TensorRef};
 
 use super::loader::{self, Loaded};
-use super::providers;
+use super::{message, providers};
 use crate::engine::buffer::{self, Sample};
 use crate::engine::signature::{Dim, Signature};
 use crate::engine::worker::Worker;
@@ -32,7 +32,7 @@ pub(in crate::engine) fn open(
     options: &EngineOptions,
 ) -> Result<Box<dyn Engine>, EngineError> {
     let loaded = loader::load(options)?;
-    let refused = |e: ort::Error| refused(provider, loaded, model, e.message());
+    let refused = |e: ort::Error| refused(provider, loaded, model, message(&e));
     let builder = builder(provider, loaded, options).map_err(refused)?;
     let builder = fix_dims(builder, signature, dims).map_err(refused)?;
     let (mut builder, device) = providers::register(provider, builder, loaded, options)?;
@@ -142,7 +142,7 @@ impl Engine for Ort {
         output: &mut Tensor,
         abandoned: &Cancel,
     ) -> Result<(), EngineError> {
-        let failed = |e: ort::Error| failure::run(e.message());
+        let failed = |e: ort::Error| failure::run(message(&e));
         // The flag is raised before the run is terminated: so either it is seen here, or the termination comes after this
         // line and lasts.
         self.run_options.unterminate().map_err(failed)?;
@@ -185,7 +185,7 @@ fn take_typed<T: Sample + PrimitiveTensorElementType>(
     value: &DynValue,
     output: &mut Tensor,
 ) -> Result<(), EngineError> {
-    let (dims, samples) = value.try_extract_tensor::<T>().map_err(|e| failure::run(e.message()))?;
+    let (dims, samples) = value.try_extract_tensor::<T>().map_err(|e| failure::run(message(&e)))?;
     buffer::store(samples, &mut output.samples);
     buffer::set_dims(output, dims)
 }
