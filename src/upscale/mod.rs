@@ -3,11 +3,22 @@
 pub mod geometry;
 
 pub mod color;
+pub mod format;
+pub mod frame;
 pub mod picture;
+
+pub mod decode;
+pub mod encode;
+pub mod resize;
 
 pub mod tensor;
 
-pub use color::Matrix;
+pub use color::{ChromaSite, ColorSpec, Matrix, Range, Siting};
+pub use decode::decode;
+pub use encode::encode;
+pub use format::PixelFormat;
+pub use frame::{FrameError, FrameView, FrameViewMut};
 pub use geometry::{Ratio, Rect, Size};
 pub use picture::{ColorModel, Picture, Plane};
+pub use resize::{Filter, resize, resize_picture};
 pub use tensor::{Element, Layout, Samples, Shape, Tensor};
