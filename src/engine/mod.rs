@@ -3,10 +3,27 @@
 //! [`Engine`] is the seam between the pure layers and the inference runtimes. The trait, [`contract`] and [`provider`] are
 //! pure; each runtime is a folder of its own behind a feature.
 
+#![cfg_attr(
+    not(all(feature = "embedded", feature = "onnx", feature = "openvino")),
+    allow(dead_code, reason = "the runtimes share helpers; a build with fewer of them uses fewer")
+)]
+
 pub mod contract;
 pub mod provider;
 
+mod buffer;
 mod cancel;
+mod failure;
+mod library;
+mod signature;
+mod worker;
+
+#[cfg(feature = "embedded")]
+mod embedded;
+#[cfg(feature = "openvino")]
+mod openvino;
+#[cfg(feature = "onnx")]
+mod ort;
 
 pub use cancel::Cancel;
 pub use contract::{Contract, Halo, Port, ValueRange};
@@ -16,6 +33,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::upscale::Tensor;
+use signature::Signature;
 
 /// A loaded network for one input shape. Dropping it releases everything.
 pub trait Engine: Send {
@@ -23,13 +41,16 @@ pub trait Engine: Send {
     fn info(&self) -> &EngineInfo;
 
     /// Runs the network on `input` and writes its result to `output`, resizing `output.samples` and setting `output.shape`
-    /// to what the network gave.
+    /// to what the network gave; `output.layout` says how its dimensions are read and is left alone. After an error the
+    /// contents of `output` are unspecified.
+    ///
+    /// The same input gives the same bytes every time.
     ///
     /// Returns within about 100 ms of `cancel` being raised, with [`EngineError::Cancelled`]; the engine can be run again.
     ///
     /// # Errors
     /// [`EngineError::OutOfMemory`] where the runtime says so, so that the caller may retry with smaller tiles;
-    /// [`EngineError::Run`] for everything else that fails.
+    /// [`EngineError::Run`] for everything else that fails; no panic of a runtime gets through.
     fn run(
         &mut self,
         input: &Tensor,
@@ -71,8 +92,11 @@ pub struct EngineOptions {
     pub device: Option<String>,
     /// Passed on to the provider as they are.
     pub provider_options: Vec<(String, String)>,
-    /// The `runtime-library` property: absolute path of libonnxruntime (or libopenvino_c for OpenVINO).
+    /// The `runtime-library` property: absolute path of libonnxruntime (or libopenvino_c for OpenVINO), or of its folder.
     pub runtime_library: Option<PathBuf>,
+    /// Directories that may hold the runtimes, in order: beside the plugin, data directories, a checkout. In each are
+    /// tried the directory itself and `runtimes/onnxruntime` or `runtimes/openvino` in it.
+    pub search: Vec<PathBuf>,
 }
 
 /// Why an engine could not be opened or run. Each message says what failed and what to do.
@@ -123,6 +147,9 @@ pub enum EngineError {
 /// Opens `model` on `provider` for input tensors whose dimensions in memory order are `dims` (`None`: any; slower, for
 /// inspection).
 ///
+/// What the model asks for is checked against `dims` before any runtime sees the file. The arithmetic that is really used
+/// may be less than `options.precision` asks for where the device does not have it: see [`EngineInfo::precision`].
+///
 /// # Errors
 /// See [`EngineError`]; never falls back to another provider by itself.
 pub fn open(
@@ -131,6 +158,61 @@ pub fn open(
     dims: Option<[usize; 4]>,
     options: &EngineOptions,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    let _ = (model, dims, options);
-    Err(EngineError::Provider { provider, cause: "not built in".into(), remedy: String::new() })
+    let signature = Signature::read(model)?;
+    if let Some(dims) = dims {
+        signature.input.check(dims).map_err(|cause| failure::model("Kizuna", model, cause))?;
+    }
+    failure::guard(
+        || match provider {
+            #[cfg(feature = "embedded")]
+            Provider::Embedded => embedded::open(model, &signature, options),
+            #[cfg(feature = "openvino")]
+            Provider::OpenVino => openvino::open(model, &signature, dims, options),
+            #[cfg(feature = "onnx")]
+            Provider::Cpu
+            | Provider::Cuda
+            | Provider::TensorRt
+            | Provider::DirectMl
+            | Provider::CoreMl
+            | Provider::MiGraphX
+            | Provider::WebGpu => ort::open(provider, model, &signature, dims, options),
+            #[cfg(not(all(feature = "embedded", feature = "openvino", feature = "onnx")))]
+            _ => {
+                let _ = options;
+                Err(not_built_in(provider))
+            }
+        },
+        |panic| failure::model("the runtime", model, panic),
+    )
+}
+
+/// The reduced precision that `provider` computes in faster than in fp32 on this machine, for `precision=auto`; `None`
+/// where fp32 is the best there is, or the provider is not usable.
+///
+/// Asks the runtime where it can be asked (OpenVINO, some milliseconds); costs nothing otherwise.
+pub fn native_reduced_precision(provider: Provider, options: &EngineOptions) -> Option<Precision> {
+    match provider {
+        #[cfg(feature = "openvino")]
+        Provider::OpenVino => openvino::native_reduced_precision(options),
+        // Both have an option that makes them compute an fp32 graph in fp16; the others run a graph as it is typed.
+        Provider::TensorRt | Provider::MiGraphX => Some(Precision::Fp16),
+        _ => {
+            let _ = options;
+            None
+        }
+    }
+}
+
+#[cfg(not(all(feature = "embedded", feature = "openvino", feature = "onnx")))]
+fn not_built_in(provider: Provider) -> EngineError {
+    let feature = match provider {
+        Provider::Embedded => "embedded",
+        Provider::OpenVino => "openvino",
+        _ => "onnx",
+    };
+    EngineError::Provider {
+        provider,
+        cause: "this build of Kizuna leaves it out".into(),
+        remedy: format!("Build with the Cargo feature '{feature}'"),
+    }
 }
