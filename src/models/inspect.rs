@@ -105,7 +105,11 @@ pub fn inspect(
     };
     facts.add("halo", show_halo(halo), from);
     let alignment = measured.alignment;
-    let from = if overrides.alignment.is_some() { by_card } else { Origin::Probe };
+    let from = match overrides.alignment {
+        Some(_) => by_card,
+        None if graph.is_aligned() => Origin::Graph,
+        None => Origin::Probe,
+    };
     facts.add("alignment", format!("{alignment} px"), from);
     let (min_size, from) = match overrides.min_size {
         Some(px) => (px.next_multiple_of(alignment), by_card),

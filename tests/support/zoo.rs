@@ -304,13 +304,13 @@ impl Net {
     fn conv(mut self, out: usize, side: usize) -> Self {
         let weights = self.filters(out, side, 0.6);
         let pad = side as i64 / 2;
-        let net = self.op("Conv", &[&weights], vec![ints("pads", &[pad; 4])]);
+        let net = self.op("Conv", &[&weights], window(1, pad));
         Self { channels: out, ..net }
     }
 
     fn conv_valid(mut self, side: usize) -> Self {
         let weights = self.filters(self.channels, side, 0.3);
-        self.op("Conv", &[&weights], vec![])
+        self.op("Conv", &[&weights], window(1, 0))
     }
 
     /// A 3x3 convolution into sub-pixels, and those put in place. Of the four (nine, sixteen) filters of a channel all are
@@ -411,14 +411,14 @@ impl Net {
         let mut net = self;
         for _ in 0..levels {
             let weights = net.filters(net.channels, 2, 0.25);
-            net = net.op("Conv", &[&weights], vec![ints("strides", &[2, 2])]);
+            net = net.op("Conv", &[&weights], window(2, 0));
         }
         for _ in 0..levels {
             let n = net.channels;
             let identity: Vec<f32> =
                 (0..n * n * 4).map(|i| if i / 4 % n == i / 4 / n { 1.0 } else { 0.0 }).collect();
             let weights = net.floats(&[n, n, 2, 2], &identity);
-            net = net.op("ConvTranspose", &[&weights], vec![ints("strides", &[2, 2])]);
+            net = net.op("ConvTranspose", &[&weights], window(2, 0));
         }
         let half = net.floats(&[1], &[0.5]);
         net.op("Add", &[&picture], vec![]).op("Mul", &[&half], vec![])
@@ -434,7 +434,7 @@ impl Net {
             tensor.data_location = Some(DataLocation::EXTERNAL);
             tensor.external_data = vec![entry];
         }
-        self.op("Conv", &[&weights], vec![])
+        self.op("Conv", &[&weights], window(1, 0))
     }
 
     fn bytes(mut self) -> Vec<u8> {
@@ -492,6 +492,16 @@ fn int(name: &str, value: i64) -> AttributeProto {
 
 fn ints(name: &str, values: &[i64]) -> AttributeProto {
     AttributeProto { ints: values.to_vec(), ..attribute(name, AttributeType::INTS) }
+}
+
+/// Attributes of a convolution. All are written, as exporters do: rten 0.27 does not know the standard's defaults.
+fn window(stride: i64, pad: i64) -> Vec<AttributeProto> {
+    vec![
+        ints("strides", &[stride; 2]),
+        ints("dilations", &[1; 2]),
+        ints("pads", &[pad; 4]),
+        int("group", 1),
+    ]
 }
 
 fn text(name: &str, value: &str) -> AttributeProto {
