@@ -96,7 +96,7 @@ fn unreadable_and_odd_files() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     let dir = tempfile::tempdir().unwrap();
     let path = zoo::write(&zoo::case("rgb-x2"), dir.path());
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     // Root may read everything.
     match resolve(path.to_str(), &[]) {
         Err(error) => assert!(error.to_string().contains("right to read"), "{error}"),

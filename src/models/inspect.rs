@@ -191,18 +191,20 @@ fn contradictions(
 
 fn port_text(port: &crate::engine::Port) -> String {
     let any = |size: Option<usize>| size.map_or("any".into(), |n| n.to_string());
+    let size = match (port.width, port.height) {
+        (None, None) => "any size".into(),
+        (width, height) => format!("{}x{}", any(width), any(height)),
+    };
     let element = match port.element {
         Element::F32 => "float32",
         Element::F16 => "float16",
         Element::U8 => "uint8",
     };
     format!(
-        "'{}', {} channels, {} {element}, size {}x{}, batch {}",
+        "'{}', {} channels, {} {element}, {size}, batch {}",
         port.name,
         port.channels,
         show_layout(port.layout),
-        any(port.width),
-        any(port.height),
         any(port.batch)
     )
 }
