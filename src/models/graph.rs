@@ -57,6 +57,13 @@ pub struct Graph {
     pub range: Option<ValueRange>,
 }
 
+impl Graph {
+    /// Whether the graph proves that any size will do: nothing is downsampled, and every operator is known.
+    pub fn is_aligned(&self) -> bool {
+        self.alignment == 1 && !matches!(self.reach, Reach::Unknown(_))
+    }
+}
+
 /// Reads the graph of `source`. `hints` decide layout and channels where the graph leaves all its dimensions open.
 ///
 /// # Errors

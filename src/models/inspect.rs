@@ -105,7 +105,11 @@ pub fn inspect(
     };
     facts.add("halo", show_halo(halo), from);
     let alignment = measured.alignment;
-    let from = if overrides.alignment.is_some() { by_card } else { Origin::Probe };
+    let from = match overrides.alignment {
+        Some(_) => by_card,
+        None if graph.is_aligned() => Origin::Graph,
+        None => Origin::Probe,
+    };
     facts.add("alignment", format!("{alignment} px"), from);
     let (min_size, from) = match overrides.min_size {
         Some(px) => (px.next_multiple_of(alignment), by_card),
@@ -187,18 +191,20 @@ fn contradictions(
 
 fn port_text(port: &crate::engine::Port) -> String {
     let any = |size: Option<usize>| size.map_or("any".into(), |n| n.to_string());
+    let size = match (port.width, port.height) {
+        (None, None) => "any size".into(),
+        (width, height) => format!("{}x{}", any(width), any(height)),
+    };
     let element = match port.element {
         Element::F32 => "float32",
         Element::F16 => "float16",
         Element::U8 => "uint8",
     };
     format!(
-        "'{}', {} channels, {} {element}, size {}x{}, batch {}",
+        "'{}', {} channels, {} {element}, {size}, batch {}",
         port.name,
         port.channels,
         show_layout(port.layout),
-        any(port.width),
-        any(port.height),
         any(port.batch)
     )
 }

@@ -212,8 +212,7 @@ impl Probe<'_, '_> {
             return Ok(alignment);
         }
         let graph = self.graph;
-        let is_proven = graph.alignment == 1 && !matches!(graph.reach, Reach::Unknown(_));
-        if is_proven || self.fixed().is_some() {
+        if graph.is_aligned() || self.fixed().is_some() {
             return Ok(1);
         }
         let mut steps = vec![1, 2, 4, 8, 16, 32];

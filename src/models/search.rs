@@ -132,7 +132,7 @@ fn by_name(name: &str, dirs: &[PathBuf]) -> Result<Found, ModelError> {
         let (source, card) = found?;
         return Ok(Found { source, card: Some(card), warnings });
     }
-    let known = cards.keys().map(String::as_str).chain(embedded::names().map(|name| &*name));
+    let known = cards.keys().map(String::as_str).chain(embedded::names().map(|name| name as &str));
     let near = near(name, known);
     let mut cause = format!("no card of this name in {}", listed(dirs));
     for warning in warnings.drain(..) {
