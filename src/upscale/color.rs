@@ -66,16 +66,18 @@ impl Range {
     pub fn luma(self, depth: u32) -> Code {
         let max = top(depth);
         match self {
-            Self::Limited => Code { zero: eighths(16, depth), one: eighths(219, depth), max },
+            Self::Limited => {
+                Code { zero: from_8_bits(16, depth), one: from_8_bits(219, depth), max }
+            }
             Self::Full => Code { zero: 0.0, one: max, max },
         }
     }
 
     /// Codes of Cb and Cr at `depth` bits (8 to 16).
     pub fn chroma(self, depth: u32) -> Code {
-        let (zero, max) = (eighths(128, depth), top(depth));
+        let (zero, max) = (from_8_bits(128, depth), top(depth));
         match self {
-            Self::Limited => Code { zero, one: eighths(224, depth), max },
+            Self::Limited => Code { zero, one: from_8_bits(224, depth), max },
             Self::Full => Code { zero, one: max, max },
         }
     }
@@ -87,7 +89,7 @@ fn top(depth: u32) -> f32 {
 }
 
 /// A code of 8 bits, at `depth` bits.
-fn eighths(code: u32, depth: u32) -> f32 {
+fn from_8_bits(code: u32, depth: u32) -> f32 {
     (code << (depth - 8)) as f32
 }
 
