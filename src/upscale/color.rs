@@ -36,7 +36,7 @@ impl Matrix {
     }
 
     /// R'G'B' to Y'CbCr.
-    fn from_rgb(self) -> Mat3 {
+    fn rgb_to_yuv(self) -> Mat3 {
         let (kr, kb) = self.weights();
         let kg = 1.0 - kr - kb;
         let (u, v) = (2.0 * (1.0 - kb), 2.0 * (1.0 - kr));
@@ -44,7 +44,7 @@ impl Matrix {
     }
 
     /// Y'CbCr to R'G'B'.
-    fn to_rgb(self) -> Mat3 {
+    fn yuv_to_rgb(self) -> Mat3 {
         let (kr, kb) = self.weights();
         let kg = 1.0 - kr - kb;
         let (u, v) = (2.0 * (1.0 - kb), 2.0 * (1.0 - kr));
@@ -66,16 +66,18 @@ impl Range {
     pub fn luma(self, depth: u32) -> Code {
         let max = top(depth);
         match self {
-            Self::Limited => Code { zero: eighths(16, depth), one: eighths(219, depth), max },
+            Self::Limited => {
+                Code { zero: from_8_bits(16, depth), one: from_8_bits(219, depth), max }
+            }
             Self::Full => Code { zero: 0.0, one: max, max },
         }
     }
 
     /// Codes of Cb and Cr at `depth` bits (8 to 16).
     pub fn chroma(self, depth: u32) -> Code {
-        let (zero, max) = (eighths(128, depth), top(depth));
+        let (zero, max) = (from_8_bits(128, depth), top(depth));
         match self {
-            Self::Limited => Code { zero, one: eighths(224, depth), max },
+            Self::Limited => Code { zero, one: from_8_bits(224, depth), max },
             Self::Full => Code { zero, one: max, max },
         }
     }
@@ -87,7 +89,7 @@ fn top(depth: u32) -> f32 {
 }
 
 /// A code of 8 bits, at `depth` bits.
-fn eighths(code: u32, depth: u32) -> f32 {
+fn from_8_bits(code: u32, depth: u32) -> f32 {
     (code << (depth - 8)) as f32
 }
 
@@ -170,10 +172,10 @@ impl Mix {
         let first = |[y, _, _]: [Self; 3]| [y, Self::Zero, Self::Zero];
         match (from, to) {
             (Rgb, Rgb) => same,
-            (Rgb, Yuv(m)) => sums(m.from_rgb()),
-            (Yuv(m), Rgb) => sums(m.to_rgb()),
+            (Rgb, Yuv(m)) => sums(m.rgb_to_yuv()),
+            (Yuv(m), Rgb) => sums(m.yuv_to_rgb()),
             (Yuv(m), Yuv(n)) if m == n => same,
-            (Yuv(m), Yuv(n)) => sums(product(&n.from_rgb(), &m.to_rgb())),
+            (Yuv(m), Yuv(n)) => sums(product(&n.rgb_to_yuv(), &m.yuv_to_rgb())),
             (Rgb | Yuv(_), Luma) => first(Self::between(from, Yuv(luma), luma)),
             (Luma, Rgb) => [Self::Copy(0); 3],
             (Luma, Yuv(_) | Luma) => first(same),
@@ -207,7 +209,7 @@ mod tests {
     #[test]
     fn matrices_invert_each_other() {
         for m in Matrix::ALL {
-            let id = product(&m.from_rgb(), &m.to_rgb());
+            let id = product(&m.rgb_to_yuv(), &m.yuv_to_rgb());
             for (i, row) in id.iter().enumerate() {
                 for (j, v) in row.iter().enumerate() {
                     assert!((v - f64::from(u8::from(i == j))).abs() < 1e-12, "{m:?} {id:?}");

@@ -111,7 +111,7 @@ impl<'a> Sink<'a> {
         let of = |i: usize| planes.get(i).unwrap_or(&planes[0]).row(y);
         let src = [of(0), of(1), of(2)];
         if self.picture.model == ColorModel::Rgb {
-            self.mixes[c].apply(src, row, |v| v.max(0.0).min(1.0));
+            self.mixes[c].apply(src, row, |v| v.clamp(0.0, 1.0));
         } else {
             self.mixes[c].apply(src, row, |v| v);
         }
