@@ -29,17 +29,22 @@ pub mod session;
 pub mod elements;
 
 #[cfg(feature = "plugin")]
-use elements::register;
+pub use plugin::plugin_register_static;
 
 #[cfg(feature = "plugin")]
-gst::plugin_define!(
-    kizuna,
-    env!("CARGO_PKG_DESCRIPTION"),
-    register,
-    concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
-    "MIT/X11",
-    env!("CARGO_PKG_NAME"),
-    env!("CARGO_PKG_NAME"),
-    env!("CARGO_PKG_REPOSITORY"),
-    env!("BUILD_REL_DATE")
-);
+#[allow(missing_docs, reason = "what the macro makes has no docs")]
+mod plugin {
+    use crate::elements::register;
+
+    gst::plugin_define!(
+        kizuna,
+        env!("CARGO_PKG_DESCRIPTION"),
+        register,
+        concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
+        "MIT/X11",
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_REPOSITORY"),
+        env!("BUILD_REL_DATE")
+    );
+}

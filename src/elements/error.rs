@@ -10,17 +10,17 @@ pub fn message(error: &SessionError) -> gst::ErrorMessage {
     match error {
         SessionError::Model(e) => model(e),
         SessionError::Engine(e) | SessionError::Frame(UpscaleError::Engine(e)) => engine(e),
-        SessionError::NoProvider { .. } => gst::error_msg!(gst::LibraryError::Init, ["{error}"]),
-        SessionError::Frame(e) => gst::error_msg!(gst::StreamError::Failed, ["{e}"]),
+        SessionError::NoProvider { .. } => gst::error_msg!(gst::LibraryError::Init, ("{error}")),
+        SessionError::Frame(e) => gst::error_msg!(gst::StreamError::Failed, ("{e}")),
     }
 }
 
 fn model(error: &ModelError) -> gst::ErrorMessage {
     match error {
-        ModelError::NotFound { .. } => gst::error_msg!(gst::ResourceError::NotFound, ["{error}"]),
-        ModelError::Read { .. } => gst::error_msg!(gst::ResourceError::OpenRead, ["{error}"]),
-        ModelError::Card { .. } => gst::error_msg!(gst::ResourceError::Settings, ["{error}"]),
-        ModelError::Refused { .. } => gst::error_msg!(gst::StreamError::Format, ["{error}"]),
+        ModelError::NotFound { .. } => gst::error_msg!(gst::ResourceError::NotFound, ("{error}")),
+        ModelError::Read { .. } => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),
+        ModelError::Card { .. } => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
+        ModelError::Refused { .. } => gst::error_msg!(gst::StreamError::Format, ("{error}")),
         ModelError::Probe { cause, .. } => engine(cause),
     }
 }
@@ -28,12 +28,12 @@ fn model(error: &ModelError) -> gst::ErrorMessage {
 fn engine(error: &EngineError) -> gst::ErrorMessage {
     match error {
         EngineError::Library { .. } | EngineError::Provider { .. } => {
-            gst::error_msg!(gst::LibraryError::Init, ["{error}"])
+            gst::error_msg!(gst::LibraryError::Init, ("{error}"))
         }
-        EngineError::Model { .. } => gst::error_msg!(gst::StreamError::Format, ["{error}"]),
+        EngineError::Model { .. } => gst::error_msg!(gst::StreamError::Format, ("{error}")),
         EngineError::OutOfMemory(_) => {
-            gst::error_msg!(gst::ResourceError::NoSpaceLeft, ["{error}"])
+            gst::error_msg!(gst::ResourceError::NoSpaceLeft, ("{error}"))
         }
-        _ => gst::error_msg!(gst::StreamError::Failed, ["{error}"]),
+        _ => gst::error_msg!(gst::StreamError::Failed, ("{error}")),
     }
 }

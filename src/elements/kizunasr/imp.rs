@@ -66,7 +66,7 @@ impl KizunaSr {
     fn warn(&self, notices: Vec<Notice>) {
         for Notice(text) in notices {
             gst::warning!(CAT, imp = self, "{text}");
-            gst::element_imp_warning!(self, gst::LibraryError::Settings, ["{text}"]);
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{text}"));
         }
     }
 
@@ -107,7 +107,7 @@ impl KizunaSr {
             gst::element_imp_error!(
                 self,
                 gst::StreamError::Format,
-                ["a frame's planes are smaller than its caps say"]
+                ("a frame's planes are smaller than its caps say")
             );
             gst::FlowError::Error
         };
@@ -385,7 +385,7 @@ impl VideoFilterImpl for KizunaSr {
         if in_info.is_interlaced()
             && in_info.interlace_mode() != gst_video::VideoInterlaceMode::Mixed
         {
-            gst::element_imp_error!(self, gst::StreamError::Format, ["{INTERLACED}"]);
+            gst::element_imp_error!(self, gst::StreamError::Format, ("{INTERLACED}"));
             return Err(gst::loggable_error!(CAT, "interlaced caps {incaps}"));
         }
         let (Some(input), Some(output)) = (video::spec(in_info), video::spec(out_info)) else {
@@ -416,7 +416,7 @@ impl VideoFilterImpl for KizunaSr {
         dst: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         if src.flags().contains(gst_video::VideoFrameFlags::INTERLACED) {
-            gst::element_imp_error!(self, gst::StreamError::Format, ["{INTERLACED}"]);
+            gst::element_imp_error!(self, gst::StreamError::Format, ("{INTERLACED}"));
             return Err(gst::FlowError::Error);
         }
         let mut session = self.session.lock();
