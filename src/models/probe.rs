@@ -298,7 +298,8 @@ impl Probe<'_, '_> {
             return Ok(Halo::Open);
         }
         let (mut low, mut high) = (0, limit);
-        while low < high {
+        // To the pixel where it is small; large radii, of slow networks, to a sixteenth.
+        while high - low > high / 16 {
             let middle = (low + high) / 2;
             if self.change(&plain, side, middle)? > self.half_code() {
                 low = middle + 1;
