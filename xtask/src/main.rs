@@ -1,8 +1,12 @@
 //! `cargo xtask`: what cargo itself cannot say. Run it without arguments for the list of commands.
 
+mod demo;
 mod fetch;
 mod models;
 mod progress;
+mod reference;
+mod setup;
+mod test;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,14 +36,33 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     use lexopt::prelude::*;
     let root = root();
+    let (mut words, mut model) = (Vec::new(), None);
     let mut args = lexopt::Parser::from_env();
-    let Some(Value(command)) = args.next()? else {
+    while let Some(argument) = args.next()? {
+        match argument {
+            Value(word) => words.push(word),
+            Long("model") => model = Some(args.value()?),
+            Short('h') | Long("help") => {
+                print!("{HELP}");
+                return Ok(());
+            }
+            _ => return Err(argument.unexpected().into()),
+        }
+    }
+    let Some((command, files)) = words.split_first() else {
         print!("{HELP}");
         return Ok(());
     };
-    match command.to_string_lossy().as_ref() {
-        "models" => models::make_all(&root),
-        other => bail!("there is no command '{other}'.\n\n{HELP}"),
+    match (command.to_string_lossy().as_ref(), files) {
+        ("setup", []) => setup::all(&root),
+        ("models", []) => models::make_all(&root),
+        ("test", []) => test::run(&root),
+        ("demo", []) => demo::run(&root, demo::Options { films: None, model }),
+        ("demo", [source, result]) => {
+            let films = Some((source.into(), result.into()));
+            demo::run(&root, demo::Options { films, model })
+        }
+        (other, _) => bail!("'{other}' with {} file names is no command.\n\n{HELP}", files.len()),
     }
 }
 

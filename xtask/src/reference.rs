@@ -1,0 +1,74 @@
+//! What the original networks give, for `tests/conversion.rs`: ncnn's own Python wheel runs them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::fetch::{self, Wheel};
+use crate::{models, progress};
+
+/// The wheels are for this Python on this platform: Debian 12's own.
+const PYTHON: &str = "(3, 11)";
+
+const WHEELS: [Wheel; 2] = [
+    Wheel {
+        package: "ncnn",
+        version: "1.0.20261020",
+        platform: Some("manylinux_2_28_x86_64"),
+        file: "ncnn-1.0.20261020-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
+        sha256: "8107eeaa269e7b725afdd5c4492109c2682de5bf2a76670ab5f8f5fbfe9c152d",
+    },
+    Wheel {
+        package: "numpy",
+        version: "2.4.6",
+        platform: Some("manylinux_2_28_x86_64"),
+        file: "numpy-2.4.6-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl",
+        sha256: "89cd468399cfd2504718f0ba50e410dca55a170b61a02ad92bb18c8a65186e93",
+    },
+];
+
+/// Makes `target/reference/pictures`, unless it was made by the script as it is now.
+///
+/// # Errors
+/// If a wheel cannot be had or the script fails. That there is no such Python is no error: the test says that it skips.
+pub fn make(root: &Path) -> Result<()> {
+    let folder = root.join("target/reference");
+    let script = root.join("tests/reference/reference.py");
+    let (sum, marker) = (fetch::sha256(&script)?, folder.join("pictures/script.sha256"));
+    if fs::read_to_string(&marker).is_ok_and(|made_by| made_by == sum) {
+        eprintln!("  reference pictures: are here");
+        return Ok(());
+    }
+    let Some(python) = python().filter(|_| cfg!(all(target_os = "linux", target_arch = "x86_64")))
+    else {
+        eprintln!(
+            "  reference pictures: none, as they need Python 3.11 on x86_64 Linux; the test that compares with them skips"
+        );
+        return Ok(());
+    };
+    let packages = folder.join("python");
+    for wheel in &WHEELS {
+        unpack(&wheel.fetch(root)?, &packages)?;
+    }
+    let wheels = models::wheels(root)?;
+    let mut command = Command::new(python);
+    command.env("PYTHONPATH", &packages).arg(&script).arg(wheels).arg(folder.join("pictures"));
+    progress::run(command, "running the original networks")?;
+    fs::write(&marker, sum).with_context(|| format!("cannot write {}", marker.display()))
+}
+
+fn python() -> Option<&'static str> {
+    const VERSION: &str = "import sys; print(sys.version_info[:2])";
+    ["python3", "/usr/bin/python3", "python3.11"].into_iter().find(|python| {
+        let output = Command::new(python).args(["-c", VERSION]).output();
+        output.is_ok_and(|o| o.stdout.trim_ascii() == PYTHON.as_bytes())
+    })
+}
+
+/// A wheel is ready to be imported once it is unpacked.
+fn unpack(wheel: &Path, folder: &PathBuf) -> Result<()> {
+    let unpacked = fetch::open(wheel)?.extract(folder);
+    unpacked.with_context(|| format!("cannot unpack {} into {}", wheel.display(), folder.display()))
+}

@@ -1,0 +1,92 @@
+//! `cargo xtask test`: everything that must hold before a change lands.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{progress, reference, setup};
+
+/// Reads the dependencies' licences, and keeps unwanted ones out (`deny.toml`).
+const CARGO_DENY: &str = "0.20.2";
+
+/// Sets up, checks, builds and tests; the tests' own output comes last.
+///
+/// # Errors
+/// At the first thing that does not hold.
+pub fn run(root: &Path) -> Result<()> {
+    setup::all(root)?;
+    reference::make(root)?;
+
+    let steps: [(&str, &[&str]); 3] = [
+        ("formatting", &["fmt", "--all", "--check"]),
+        ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        ("the pure layers see no GStreamer, runtime or GL", &["pure"]),
+    ];
+    for (message, arguments) in steps {
+        let mut command = cargo(root);
+        command.args(arguments);
+        progress::show(command, message)?;
+    }
+    let mut docs = cargo(root);
+    docs.env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps", "--quiet"]);
+    progress::show(docs, "documentation")?;
+
+    let mut deny = Command::new(cargo_deny(root)?);
+    deny.current_dir(root).args(["--log-level", "warn", "check", "licenses", "bans"]);
+    progress::show(deny, "licences and bans of the dependencies")?;
+
+    // The same packages, features and profile as the tests, so that nothing is compiled twice.
+    let mut build = cargo(root);
+    build.args(["build", "--workspace"]);
+    progress::show(build, "building the plugin")?;
+
+    let mut tests = cargo(root);
+    gstreamer_environment(&mut tests, &root.join("target/debug"));
+    tests.args(["test", "--workspace"]);
+    progress::show(tests, "tests")
+}
+
+/// The cargo that runs this program, in the checkout.
+pub fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root);
+    command
+}
+
+/// GStreamer finds the plugin just built, and leaves the user's own registry alone; GL needs no display.
+pub fn gstreamer_environment(command: &mut Command, plugins: &Path) {
+    command
+        .env("GST_PLUGIN_PATH", plugins)
+        .env("GST_REGISTRY", plugins.join("gst-registry.bin"))
+        .env("GST_GL_WINDOW", "egl-device")
+        .env("GST_GL_PLATFORM", "egl");
+}
+
+/// cargo-deny: the user's, if it is the same version, else one of our own under `target/tools`.
+fn cargo_deny(root: &Path) -> Result<PathBuf> {
+    let tools = root.join("target/tools");
+    for candidate in [PathBuf::from("cargo-deny"), tools.join("bin/cargo-deny")] {
+        let version = Command::new(&candidate).arg("--version").output();
+        if version.is_ok_and(|o| o.stdout.trim_ascii().ends_with(CARGO_DENY.as_bytes())) {
+            return Ok(candidate);
+        }
+    }
+    let mut install = cargo(root);
+    install
+        .args([
+            "install",
+            "--locked",
+            "--quiet",
+            "cargo-deny",
+            "--version",
+            CARGO_DENY,
+            "--no-default-features",
+        ])
+        .arg("--root")
+        .arg(&tools)
+        .arg("--target-dir")
+        .arg(tools.join("build"));
+    progress::run(install, &format!("building cargo-deny {CARGO_DENY} once (some minutes)"))?;
+    Ok(tools.join("bin/cargo-deny"))
+}
