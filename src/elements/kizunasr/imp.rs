@@ -184,10 +184,10 @@ impl KizunaSr {
     }
 }
 
-/// Where the plugin's own file lies.
+/// Where the plugin's own file lies; in a program that links it statically, where the program lies.
 fn plugin_dir() -> Option<PathBuf> {
-    let plugin = gst::Registry::get().find_plugin("kizuna")?;
-    plugin.filename()?.parent().map(Into::into)
+    let plugin = gst::Registry::get().find_plugin("kizuna").and_then(|p| p.filename());
+    plugin.or_else(|| std::env::current_exe().ok())?.parent().map(Into::into)
 }
 
 #[glib::object_subclass]
