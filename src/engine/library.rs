@@ -63,7 +63,15 @@ impl Runtime {
         if let Some(path) = variable(self.variable).filter(|path| !path.is_empty()) {
             return self.given(self.variable, Path::new(&path));
         }
-        let near = options.search.iter().flat_map(|dir| [dir.clone(), dir.join(self.folder)]);
+        // A folder of models has its runtimes in it or beside it.
+        let beside = |dir: &PathBuf| {
+            dir.parent().filter(|_| dir.ends_with("models")).map(|d| d.join(self.folder))
+        };
+        let near = options
+            .search
+            .iter()
+            .flat_map(|dir| [Some(dir.clone()), Some(dir.join(self.folder)), beside(dir)])
+            .flatten();
         let mut looked = Vec::new();
         for dir in near.chain(system_directories(&variable)) {
             if let Some(library) = self.newest_in(&dir) {

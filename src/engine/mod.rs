@@ -95,7 +95,7 @@ pub struct EngineOptions {
     /// The `runtime-library` property: absolute path of libonnxruntime (or libopenvino_c for OpenVINO), or of its folder.
     pub runtime_library: Option<PathBuf>,
     /// Directories that may hold the runtimes, in order: beside the plugin, data directories, a checkout. In each are
-    /// tried the directory itself and `runtimes/onnxruntime` or `runtimes/openvino` in it.
+    /// tried the directory itself, and `runtimes/onnxruntime` or `runtimes/openvino` in it (beside it, if it is `models`).
     pub search: Vec<PathBuf>,
 }
 

@@ -31,7 +31,7 @@ pub struct Found {
 /// The directories in which cards, weights and runtimes are looked for, most specific first; only those that exist.
 ///
 /// `model_dir` is the property; `plugin_dir` the folder that holds the plugin. Between them come the environment variable
-/// `KIZUNA_MODEL_PATH` (separated as `PATH` is), the user's data directory and the system's; after them a checkout and its
+/// `KIZUNA_MODEL_PATH` (separated as `PATH` is), the user's data directory and the system's; after them a checkout's
 /// `models/`, where the plugin lies in its `target/`.
 pub fn data_dirs(plugin_dir: Option<&Path>, model_dir: Option<&Path>) -> Vec<PathBuf> {
     let places = Places { plugin_dir, model_dir, env: &|name| std::env::var_os(name) };
@@ -59,7 +59,7 @@ impl Places<'_> {
         if let Some(plugin) = self.plugin_dir {
             dirs.push(plugin.join("kizuna"));
             dirs.push(plugin.into());
-            dirs.extend(checkout(plugin).into_iter().flat_map(|root| [root.join("models"), root]));
+            dirs.extend(checkout(plugin).map(|root| root.join("models")));
         }
         dirs
     }
