@@ -1,6 +1,9 @@
 //! The one input and the one output of an ONNX file, as far as an engine must know them before it opens the file. Pure.
 
-use rten_onnx::onnx::{DataLocation, DataType, Dimension, GraphProto, ModelProto, ValueInfoProto};
+use rten_onnx::onnx::{
+    AttributeProto, DataLocation, DataType, Dimension, GraphProto, ModelProto, NodeProto,
+    ValueInfoProto,
+};
 
 use super::{EngineError, ModelSource, failure};
 use crate::upscale::Element;
@@ -14,6 +17,8 @@ pub(super) struct Signature {
     pub output: Outlet,
     /// Whether weights lie in another file.
     pub external_data: bool,
+    /// Whether a `Resize` is cubic, which rten reads as linear without a word.
+    pub cubic_resize: bool,
 }
 
 /// An input or output of a graph.
@@ -60,6 +65,7 @@ impl Signature {
             input: Outlet::only("input", &inputs)?,
             output: Outlet::only("output", &outputs)?,
             external_data: has_external_data(&graph),
+            cubic_resize: graph.node.iter().any(is_cubic_resize),
         })
     }
 }
@@ -123,6 +129,12 @@ impl std::fmt::Display for Dim {
             Self::Any => f.write_str("?"),
         }
     }
+}
+
+fn is_cubic_resize(node: &NodeProto) -> bool {
+    let cubic =
+        |a: &AttributeProto| a.name.as_deref() == Some("mode") && a.s.as_deref() == Some("cubic");
+    node.op_type.as_deref() == Some("Resize") && node.attribute.iter().any(cubic)
 }
 
 fn has_external_data(graph: &GraphProto) -> bool {

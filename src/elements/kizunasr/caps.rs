@@ -117,7 +117,7 @@ fn fixate_size(input: &VideoInfo, width: i32, height: i32, structure: &mut gst::
 fn fixate_format(input: &VideoInfo, possible: &gst::Caps, structure: &mut gst::Structure) {
     let size =
         (structure.get::<i32>("width").unwrap_or(0), structure.get::<i32>("height").unwrap_or(0));
-    let fits = |s: &&gst::StructureRef| can_be(*s, "width", size.0) && can_be(*s, "height", size.1);
+    let fits = |s: &&gst::StructureRef| can_be(s, "width", size.0) && can_be(s, "height", size.1);
     let best = possible
         .iter()
         .filter(fits)

@@ -25,6 +25,9 @@ pub(super) fn open(
 ) -> Result<Box<dyn Engine>, EngineError> {
     failure::only_fp32(Provider::Embedded, options.precision)?;
     let refused = |cause: String| failure::model(RUNTIME, model, cause);
+    if signature.cubic_resize {
+        return Err(refused("it has no cubic Resize; use provider cpu or openvino".into()));
+    }
     let graph = load(model, signature).map_err(refused)?;
     let node = |name| graph.node_id(name).map_err(|e| refused(e.to_string()));
     let (input, output) = (node(&signature.input.name)?, node(&signature.output.name)?);
