@@ -87,9 +87,9 @@ mod tests {
         let make = |layout| test_picture(shape, layout, Element::U8, ValueRange::Byte, 1);
         let (a, b) = (make(Layout::Nchw), make(Layout::Nhwc));
         let (Samples::U8(a), Samples::U8(b)) = (a.samples, b.samples) else { panic!() };
-        for i in 0..shape.elements() {
+        for (i, &b) in b.iter().enumerate() {
             let (n, c, y, x) = place(i, shape, Layout::Nhwc);
-            assert_eq!(b[i], a[((n * 3 + c) * 5 + y) * 7 + x]);
+            assert_eq!(b, a[((n * 3 + c) * 5 + y) * 7 + x]);
         }
     }
 
