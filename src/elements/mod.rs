@@ -6,10 +6,25 @@ mod video;
 
 pub use kizunasr::KizunaSr;
 
+use std::sync::LazyLock;
+
+/// What the pure layers and the runtimes log.
+static RUNTIME_LOG: LazyLock<gst::log::DebugCategoryLogger> = LazyLock::new(|| {
+    gst::log::DebugCategoryLogger::new(gst::DebugCategory::new(
+        "kizunaruntime",
+        gst::DebugColorFlags::empty(),
+        Some("Kizuna's engines and their runtimes"),
+    ))
+});
+
 /// Registers every element of the plugin.
 ///
 /// # Errors
 /// If GStreamer refuses an element's name.
 pub fn register(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
+    // A program that links us statically may have a logger of its own, which then has the messages.
+    if log::set_logger(&*RUNTIME_LOG).is_ok() {
+        log::set_max_level(log::LevelFilter::Debug);
+    }
     kizunasr::register(plugin)
 }
