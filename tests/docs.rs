@@ -1,0 +1,53 @@
+//! README says what the element says.
+
+use gst::prelude::*;
+
+/// Rows of the property table of README: name and default.
+fn documented() -> Vec<(String, String)> {
+    let readme = include_str!("../README.md");
+    let table = readme.split("<!-- properties").nth(1).expect("README has its table of properties");
+    table
+        .lines()
+        .skip(3)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let mut cells =
+                line.split('|').skip(1).map(|cell| cell.trim().trim_matches('`').to_owned());
+            (cells.next().unwrap_or_default(), cells.next().unwrap_or_default())
+        })
+        .collect()
+}
+
+/// A default as README writes it.
+fn shown(property: &gst::glib::ParamSpec) -> String {
+    if !property.flags().contains(gst::glib::ParamFlags::WRITABLE) {
+        return "read-only".into();
+    }
+    let value = property.default_value();
+    if let Some((_, flags)) = gst::glib::FlagsValue::from_value(&value) {
+        return flags.iter().map(|flag| flag.nick()).collect::<Vec<_>>().join("+");
+    }
+    match value.get::<Option<String>>() {
+        Ok(None) => "none".into(),
+        Ok(Some(text)) => text,
+        Err(_) => {
+            value.serialize().map_or_else(|_| "none".into(), |text| text.trim_matches('"').into())
+        }
+    }
+}
+
+#[test]
+fn readme_lists_every_property_with_its_default() {
+    gst::init().unwrap();
+    gstkizuna::plugin_register_static().unwrap();
+    let element = gst::ElementFactory::make("kizunasr").build().unwrap();
+    let own = element.list_properties();
+    let own: Vec<_> = own.iter().filter(|p| p.owner_type() == element.type_()).collect();
+    let listed = documented();
+    assert_eq!(own.len(), listed.len());
+    for (property, (name, default)) in own.iter().zip(&listed) {
+        assert_eq!(property.name(), name);
+        assert_eq!(&shown(property), default, "default of {name}");
+        assert!(property.blurb().is_some_and(|b| b.len() > 20), "blurb of {name}");
+    }
+}
