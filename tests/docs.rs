@@ -24,7 +24,7 @@ fn shown(property: &gst::glib::ParamSpec) -> String {
         return "read-only".into();
     }
     let value = property.default_value();
-    if let Some((_, flags)) = gst::glib::FlagsValue::from_value(&value) {
+    if let Some((_, flags)) = gst::glib::FlagsValue::from_value(value) {
         return flags.iter().map(|flag| flag.nick()).collect::<Vec<_>>().join("+");
     }
     match value.get::<Option<String>>() {

@@ -31,6 +31,8 @@ pub use provider::{Precision, Provider};
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use crate::upscale::Tensor;
 use signature::Signature;
@@ -185,6 +187,42 @@ pub fn open(
         |panic| failure::model("the runtime", model, panic),
     )
 }
+
+/// [`open`], but gives up when `cancel` is raised: opening takes seconds where a runtime compiles the graph.
+///
+/// What was begun ends by itself in the background.
+///
+/// # Errors
+/// As [`open`], and [`EngineError::Cancelled`].
+pub fn open_unless_cancelled(
+    provider: Provider,
+    model: &ModelSource,
+    dims: Option<[usize; 4]>,
+    options: &EngineOptions,
+    cancel: &Cancel,
+) -> Result<Box<dyn Engine>, EngineError> {
+    let (sender, receiver) = mpsc::channel();
+    let (model, options) = (model.clone(), options.clone());
+    std::thread::Builder::new()
+        .name("kizuna-open".into())
+        .spawn(move || sender.send(open(provider, &model, dims, &options)))
+        .map_err(|e| EngineError::Run(format!("no thread to open the model on: {e}")))?;
+    loop {
+        match receiver.recv_timeout(LOOK_AT_CANCEL) {
+            Ok(opened) => return opened,
+            Err(RecvTimeoutError::Timeout) if !cancel.is_raised() => {}
+            Err(RecvTimeoutError::Timeout) => return Err(EngineError::Cancelled),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(EngineError::Run(
+                    "the thread that opened the model ended early".into(),
+                ));
+            }
+        }
+    }
+}
+
+/// How often a thread that waits looks whether it should stop.
+const LOOK_AT_CANCEL: Duration = Duration::from_millis(10);
 
 /// The reduced precision that `provider` computes in faster than in fp32 on this machine, for `precision=auto`; `None`
 /// where fp32 is the best there is, or the provider is not usable.

@@ -1,6 +1,6 @@
 //! Which model, and which provider runs it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::config::{Config, Notice, SessionError};
 use crate::engine::{
@@ -32,6 +32,8 @@ pub struct Loaded {
     pub info: EngineInfo,
     /// Every provider that was tried, in order; the last one is taken.
     pub verdicts: Vec<Verdict>,
+    /// The precision that passed validation; found out once, at the first session.
+    pub(super) validated: OnceLock<Precision>,
 }
 
 impl Loaded {
@@ -60,7 +62,11 @@ impl Loaded {
                     notices.extend(report.warnings.iter().cloned().map(Notice));
                     verdicts.push(Verdict { provider, refused: None });
                     let contract = Arc::new(report.contract.clone());
-                    return Ok((Self { source, report, contract, info, verdicts }, notices));
+                    let validated = OnceLock::new();
+                    return Ok((
+                        Self { source, report, contract, info, verdicts, validated },
+                        notices,
+                    ));
                 }
                 // The model itself is at fault: the next provider would say the same.
                 Err(e) if e.is_models_fault() => return Err(e),

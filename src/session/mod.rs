@@ -3,6 +3,40 @@
 //! [`Loaded`] is made once, when an element starts: the model is found and inspected, a provider chosen. A [`Session`] is
 //! made from it for every new pair of caps: tiles are planned and engines opened for their one shape. Nothing here knows
 //! GStreamer; whatever the user must hear of comes back as a [`Notice`].
+//!
+//! ```
+//! use std::sync::Arc;
+//! use gstkizuna::engine::{Cancel, Provider};
+//! use gstkizuna::session::{Config, Loaded, Session};
+//! use gstkizuna::upscale::upscaler::Finish;
+//! use gstkizuna::upscale::{
+//!     ChromaSite, ColorSpec, FrameView, FrameViewMut, Matrix, PixelFormat, Range, Size, VideoSpec,
+//! };
+//!
+//! # #[cfg(feature = "embedded")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let color = ColorSpec { matrix: Matrix::Bt709, range: Range::Full, site: ChromaSite::LEFT };
+//! let input = VideoSpec { format: PixelFormat::Rgb, size: Size::new(16, 9), color };
+//! let output = VideoSpec { size: Size::new(32, 18), ..input };
+//!
+//! let config =
+//!     Config { model: Some("anime4k-m".into()), provider: Some(Provider::Embedded), ..Config::default() };
+//! let cancel = Cancel::new();
+//! let (loaded, _) = Loaded::open(&config, &cancel)?;
+//! let (mut session, _) = Session::new(Arc::new(loaded), config, input, output, Finish::default(), &cancel)?;
+//!
+//! let gray = vec![128; 16 * 9 * 3];
+//! let mut upscaled = vec![0; 32 * 18 * 3];
+//! let src = FrameView::new(input.format, input.size, &[&gray], &[16 * 3])?;
+//! let mut dst = FrameViewMut::new(output.format, output.size, vec![&mut upscaled], &[32 * 3])?;
+//! let mut notices = Vec::new();
+//! session.process(&src, &mut dst, &cancel, &mut notices)?;
+//! assert!(upscaled.iter().all(|&v| v.abs_diff(128) <= 1));
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "embedded"))]
+//! # fn main() {}
+//! ```
 
 mod choose;
 mod config;

@@ -2,7 +2,7 @@
 
 use super::choose::{Loaded, engine_options};
 use super::config::{Config, Notice};
-use crate::engine::{self, Cancel, Contract, Engine, EngineError, Precision, Provider};
+use crate::engine::{self, Cancel, Contract, Engine, EngineError, Precision};
 use crate::models::test_card::test_picture;
 use crate::upscale::geometry::align_up;
 use crate::upscale::{Samples, Shape, Tensor};
@@ -10,18 +10,34 @@ use crate::upscale::{Samples, Shape, Tensor};
 /// Least agreement of a reduced precision with fp32, in dB of PSNR.
 const LEAST_DB: f64 = 50.0;
 
-/// The precision to use on `provider`: as asked if it passes validation, else fp32 with a notice.
+/// The precision to use on the loaded model's provider, and what to say of it the first time.
+///
+/// # Errors
+/// See [`validate`].
+pub fn choose(
+    loaded: &Loaded,
+    config: &Config,
+    cancel: &Cancel,
+) -> Result<(Precision, Option<Notice>), EngineError> {
+    if let Some(&known) = loaded.validated.get() {
+        return Ok((known, None));
+    }
+    let (precision, notice) = validate(loaded, config, cancel)?;
+    Ok((*loaded.validated.get_or_init(|| precision), notice))
+}
+
+/// The precision that was asked for if it passes validation, else fp32 with a notice.
 ///
 /// Validated on a drawn test picture, not on the first frame: the choice must not depend on where playback begins.
 ///
 /// # Errors
 /// [`EngineError::Cancelled`]; what fp32 itself says.
-pub fn choose(
+fn validate(
     loaded: &Loaded,
-    provider: Provider,
     config: &Config,
     cancel: &Cancel,
 ) -> Result<(Precision, Option<Notice>), EngineError> {
+    let provider = loaded.info.provider;
     let options = engine_options(config, Precision::Fp32);
     let asked = match config.precision {
         Precision::Fp32 => return Ok((Precision::Fp32, None)),
@@ -34,8 +50,13 @@ pub fn choose(
     let input = trial_picture(&loaded.contract);
     let run = |precision| -> Result<(Tensor, Precision), EngineError> {
         let options = engine_options(config, precision);
-        let mut engine: Box<dyn Engine> =
-            engine::open(provider, &loaded.source, Some(input.dims()), &options)?;
+        let mut engine: Box<dyn Engine> = engine::open_unless_cancelled(
+            provider,
+            &loaded.source,
+            Some(input.dims()),
+            &options,
+            cancel,
+        )?;
         let mut output = Tensor::zeros(input.shape, input.layout, input.element());
         engine.run(&input, &mut output, cancel)?;
         Ok((output, engine.info().precision))

@@ -29,13 +29,21 @@ pub struct Stats {
 
 /// A network at work on frames of one kind.
 pub struct Session {
+    job: Job,
+    choice: Choice,
+    upscaler: Upscaler,
+    info: EngineInfo,
+    /// Every fallback but plain scaling is used up.
+    plain_from_here: bool,
+    stats: Stats,
+}
+
+/// What is to be done.
+struct Job {
     loaded: Arc<Loaded>,
     config: Config,
     input: VideoSpec,
     output: VideoSpec,
-    choice: Choice,
-    upscaler: Upscaler,
-    stats: Stats,
     finish: Finish,
 }
 
@@ -62,40 +70,31 @@ impl Session {
         cancel: &Cancel,
     ) -> Result<(Self, Vec<Notice>), SessionError> {
         let mut notices = Vec::new();
-        let provider = loaded.info.provider;
-        let (precision, notice) = precision::choose(&loaded, provider, &config, cancel)?;
+        let (precision, notice) = precision::choose(&loaded, &config, cancel)?;
         notices.extend(notice);
-        let mut choice = Choice { provider, precision, shrink: 0 };
-        let upscaler = loop {
-            match build(&loaded, &config, &input, &output, choice, finish, &mut notices) {
-                Ok(upscaler) => break upscaler,
-                Err(e) => choice = next_choice(choice, e.into(), &config, &[], &mut notices)?,
+        let mut choice = Choice { provider: loaded.info.provider, precision, shrink: 0 };
+        let job = Job { loaded, config, input, output, finish };
+        let (upscaler, info) = loop {
+            match job.build(choice, cancel, &mut notices) {
+                Ok(built) => break built,
+                Err(e) => choice = next_choice(choice, e.into(), &job.config, true, &mut notices)?,
             }
         };
-        let session = Self {
-            loaded,
-            config,
-            input,
-            output,
-            choice,
-            upscaler,
-            stats: Stats::default(),
-            finish,
-        };
-        Ok((session, notices))
+        let stats = Stats::default();
+        Ok((Self { job, choice, upscaler, info, plain_from_here: false, stats }, notices))
     }
 
     /// What really runs.
     pub fn engine_info(&self) -> &EngineInfo {
-        self.upscaler.networks()[0].engine().info()
+        &self.info
     }
 
     /// One line: what really runs, and why others do not.
     pub fn describe_provider(&self) -> String {
-        self.loaded.describe_provider(self.engine_info())
+        self.job.loaded.describe_provider(&self.info)
     }
 
-    /// The networks, in the order in which they run: their plans tell about tiles.
+    /// The networks, in the order in which they run: their plans tell about tiles. Empty where frames are scaled plainly.
     pub fn networks(&self) -> &[Network] {
         self.upscaler.networks()
     }
@@ -112,7 +111,7 @@ impl Session {
 
     /// Changes strength and sharpness from the next frame on.
     pub fn set_finish(&mut self, finish: Finish) {
-        self.finish = finish;
+        self.job.finish = finish;
         self.upscaler.set_finish(finish);
     }
 
@@ -128,19 +127,26 @@ impl Session {
         notices: &mut Vec<Notice>,
     ) -> Result<(), SessionError> {
         let begun = Instant::now();
-        while let Err(error) = self.upscaler.process(src, dst, cancel) {
-            log::debug!("frame failed: {error}");
-            match self.fall_back(error.into(), notices) {
-                Ok(true) => {}
-                Ok(false) => return self.scale_plainly(src, dst),
-                Err(e) => return Err(e),
-            }
+        if self.networks().is_empty() && !self.plain_from_here {
+            // A flush came while it was rebuilt.
+            (self.upscaler, self.info) = self.job.build(self.choice, cancel, notices)?;
         }
-        self.stats.frames += 1;
-        self.stats.tiles += self.networks().iter().map(|n| n.plan().len() as u64).sum::<u64>();
-        self.stats.last = begun.elapsed();
-        self.stats.busy += self.stats.last;
-        Ok(())
+        while !self.plain_from_here {
+            let Err(error) = self.upscaler.process(src, dst, cancel) else {
+                self.stats.frames += 1;
+                self.stats.tiles +=
+                    self.networks().iter().map(|n| n.plan().len() as u64).sum::<u64>();
+                self.stats.last = begun.elapsed();
+                self.stats.busy += self.stats.last;
+                return Ok(());
+            };
+            log::debug!("frame failed: {error}");
+            let said = notices.len();
+            let fallen_back = self.fall_back(error.into(), cancel, notices);
+            self.stats.fallbacks += (notices.len() - said) as u64;
+            fallen_back?;
+        }
+        self.scale_plainly(src, dst)
     }
 
     /// Scales one frame plainly, because it is late or nothing else is left.
@@ -157,42 +163,71 @@ impl Session {
         Ok(())
     }
 
-    /// Rebuilds with less; `false` where plain scaling is all that is left.
+    /// Rebuilds with less.
     fn fall_back(
         &mut self,
         mut error: SessionError,
+        cancel: &Cancel,
         notices: &mut Vec<Notice>,
-    ) -> Result<bool, SessionError> {
+    ) -> Result<(), SessionError> {
         loop {
-            let said = notices.len();
-            let next = next_choice(self.choice, error, &self.config, self.networks(), notices);
-            self.stats.fallbacks += (notices.len() - said) as u64;
-            match next {
+            let can_shrink = self.networks().iter().all(can_shrink);
+            match next_choice(self.choice, error, &self.job.config, can_shrink, notices) {
                 Ok(choice) => self.choice = choice,
-                Err(e) if self.config.fallback.resize && !e.is_cancelled() => {
-                    notices.push(Notice(format!("a frame is scaled plainly: {e}")));
-                    self.stats.fallbacks += 1;
-                    return Ok(false);
+                Err(e) if self.job.config.fallback.resize && !e.is_cancelled() => {
+                    notices.push(Notice(format!("frames are scaled plainly from here on: {e}")));
+                    self.plain_from_here = true;
+                    self.upscaler.release_networks();
+                    return Ok(());
                 }
                 Err(e) => return Err(e),
             }
-            let (input, output) = (&self.input, &self.output);
-            match build(
-                &self.loaded,
-                &self.config,
-                input,
-                output,
-                self.choice,
-                self.finish,
-                notices,
-            ) {
-                Ok(upscaler) => {
-                    self.upscaler = upscaler;
-                    return Ok(true);
+            // The old engines' memory is given back first.
+            self.upscaler.release_networks();
+            match self.job.build(self.choice, cancel, notices) {
+                Ok((upscaler, info)) => {
+                    (self.upscaler, self.info) = (upscaler, info);
+                    return Ok(());
                 }
                 Err(e) => error = e.into(),
             }
         }
+    }
+}
+
+impl Job {
+    /// Plans tiles and opens engines.
+    fn build(
+        &self,
+        choice: Choice,
+        cancel: &Cancel,
+        notices: &mut Vec<Notice>,
+    ) -> Result<(Upscaler, EngineInfo), EngineError> {
+        let (contract, config) = (&self.loaded.contract, &self.config);
+        let budget = tiles::budget(config.memory_limit, &self.input, &self.output);
+        let options = engine_options(config, choice.precision);
+        let mut networks = Vec::new();
+        let mut size = self.input.size;
+        let mut info = self.loaded.info.clone();
+        for _ in 0..passes(size, self.output.size, contract.scale) {
+            let planned = tiles::plan(size, contract, config, budget, choice.shrink, notices);
+            let batch = contract.input.batch.or(config.batch_size).unwrap_or(1);
+            let dims = Some(Network::input_dims(contract, &planned.plan, batch));
+            let source = &self.loaded.source;
+            let engine =
+                engine::open_unless_cancelled(choice.provider, source, dims, &options, cancel)?;
+            info.clone_from(engine.info());
+            size = planned.plan.output_size();
+            networks.push(Network::new(
+                contract.clone(),
+                planned.plan,
+                batch,
+                planned.fade,
+                engine,
+            ));
+        }
+        let channels = contract.output.channels;
+        Ok((Upscaler::new(self.input, self.output, networks, channels, self.finish), info))
     }
 }
 
@@ -201,7 +236,7 @@ fn next_choice(
     choice: Choice,
     error: SessionError,
     config: &Config,
-    networks: &[Network],
+    can_shrink: bool,
     notices: &mut Vec<Notice>,
 ) -> Result<Choice, SessionError> {
     let mut take = |choice, what: String| {
@@ -219,7 +254,7 @@ fn next_choice(
     if error.is_out_of_memory()
         && config.fallback.tile
         && choice.shrink < MOST_HALVINGS
-        && networks.iter().all(can_shrink)
+        && can_shrink
     {
         return take(
             Choice { shrink: choice.shrink + 1, ..choice },
@@ -244,34 +279,4 @@ const MOST_HALVINGS: u32 = 16;
 fn can_shrink(network: &Network) -> bool {
     let (tile, plan) = (network.plan().tile_size(), network.plan());
     tile.width.max(tile.height) / 2 > 2 * plan.x.halo.max(plan.y.halo)
-}
-
-/// Opens engines and plans tiles.
-fn build(
-    loaded: &Loaded,
-    config: &Config,
-    input: &VideoSpec,
-    output: &VideoSpec,
-    choice: Choice,
-    finish: Finish,
-    notices: &mut Vec<Notice>,
-) -> Result<Upscaler, EngineError> {
-    let contract = &loaded.contract;
-    let budget = tiles::budget(config.memory_limit, input, output);
-    let mut networks = Vec::new();
-    let mut size = input.size;
-    for _ in 0..passes(input.size, output.size, contract.scale) {
-        let planned = tiles::plan(size, contract, config, budget, choice.shrink, notices);
-        let batch = contract.input.batch.or(config.batch_size).unwrap_or(1);
-        let dims = Network::input_dims(contract, &planned.plan, batch);
-        let engine = engine::open(
-            choice.provider,
-            &loaded.source,
-            Some(dims),
-            &engine_options(config, choice.precision),
-        )?;
-        size = planned.plan.output_size();
-        networks.push(Network::new(contract.clone(), planned.plan, batch, planned.fade, engine));
-    }
-    Ok(Upscaler::new(*input, *output, networks, contract.output.channels, finish))
 }

@@ -100,6 +100,11 @@ impl Upscaler {
         &self.networks
     }
 
+    /// Drops the networks, and their engines' memory; only [`Self::scale_plainly`] works from then on.
+    pub fn release_networks(&mut self) {
+        self.networks.clear();
+    }
+
     /// Changes what is done to the networks' result, from the next frame on.
     pub fn set_finish(&mut self, finishing: Finish) {
         self.finishing = finishing;

@@ -45,9 +45,10 @@ impl Status {
         self.provider = Some(session.describe_provider());
         self.precision = session.engine_info().precision.nick();
         let networks = session.networks();
-        let plan = networks[0].plan();
-        self.tile = (plan.x.tile as u32, plan.y.tile as u32);
-        self.halo = plan.x.halo as u32;
+        if let Some(plan) = networks.first().map(|n| n.plan()) {
+            self.tile = (plan.x.tile as u32, plan.y.tile as u32);
+            self.halo = plan.x.halo as u32;
+        }
         self.tiles_per_frame = networks.iter().map(|n| n.plan().len() as u32).sum();
         self.passes = networks.len() as u32;
     }
