@@ -69,6 +69,7 @@ impl Session {
         finish: Finish,
         cancel: &Cancel,
     ) -> Result<(Self, Vec<Notice>), SessionError> {
+        tiles::check_pictures(&input, &output)?;
         let mut notices = Vec::new();
         let (precision, notice) = precision::choose(&loaded, &config, cancel)?;
         notices.extend(notice);

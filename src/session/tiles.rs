@@ -1,6 +1,6 @@
 //! How large a tile may be.
 
-use crate::engine::{Contract, Halo};
+use crate::engine::{Contract, EngineError, Halo};
 use crate::upscale::blend::Blend;
 use crate::upscale::tile::{TilePlan, TileRequest};
 use crate::upscale::{Size, VideoSpec};
@@ -135,9 +135,32 @@ fn halved(mut size: Size, times: u32) -> Size {
     size
 }
 
+/// Bytes of the pictures that are kept: the decoded frame, the networks' result, and the result at the output's size.
+fn picture_bytes(input: &VideoSpec, output: &VideoSpec) -> u64 {
+    4 * 3 * (input.size.area() as u64 + 2 * output.size.area() as u64)
+}
+
+/// Refuses frames whose pictures alone are more than the machine has: an allocation that fails would end the process.
+///
+/// # Errors
+/// [`EngineError::OutOfMemory`] with both figures.
+pub fn check_pictures(input: &VideoSpec, output: &VideoSpec) -> Result<(), EngineError> {
+    let (needed, free) = (picture_bytes(input, output), free_memory());
+    if needed < free {
+        return Ok(());
+    }
+    Err(EngineError::OutOfMemory(format!(
+        "pictures of {} and {} take {} MiB, and {} MiB are free",
+        input.size,
+        output.size,
+        needed >> 20,
+        free >> 20
+    )))
+}
+
 /// Bytes that one run may take: the limit less the pictures that the element keeps, or a share of what is free.
 pub fn budget(limit: Option<u64>, input: &VideoSpec, output: &VideoSpec) -> u64 {
-    let pictures = 4 * 3 * (input.size.area() + 2 * output.size.area()) as u64;
+    let pictures = picture_bytes(input, output);
     let bytes = match limit {
         Some(limit) => limit.saturating_sub(pictures),
         None => free_memory().saturating_sub(pictures) / 4,
