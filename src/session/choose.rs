@@ -72,7 +72,7 @@ impl Loaded {
                 Err(e) if e.is_models_fault() => return Err(e),
                 Err(e) if e.is_cancelled() => return Err(e),
                 Err(e) if config.provider.is_some() && !config.replace_provider => return Err(e),
-                Err(e) => verdicts.push(Verdict { provider, refused: Some(e.to_string()) }),
+                Err(e) => verdicts.push(Verdict { provider, refused: Some(e.cause()) }),
             }
         }
         let reasons: Vec<_> = verdicts

@@ -99,6 +99,11 @@ impl SessionError {
         matches!(self, Self::Model(_)) && self.engine().is_none()
     }
 
+    /// What the engine said, where it was the engine; else the whole error.
+    pub(super) fn cause(&self) -> String {
+        self.engine().map_or_else(|| self.to_string(), ToString::to_string)
+    }
+
     fn engine(&self) -> Option<&EngineError> {
         match self {
             Self::Engine(e)
