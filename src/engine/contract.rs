@@ -1,6 +1,6 @@
 //! What a network asks for and gives. Pure.
 
-use crate::upscale::{Element, Layout, Ratio};
+use crate::upscale::{Element, Layout, Ratio, Size};
 
 /// A network's input or output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,13 @@ pub struct Port {
     pub height: Option<usize>,
     /// Fixed columns, or `None`.
     pub width: Option<usize>,
+}
+
+impl Port {
+    /// The size that the graph fixes on both axes.
+    pub fn size(&self) -> Option<Size> {
+        self.width.zip(self.height).map(|(width, height)| Size::new(width, height))
+    }
 }
 
 /// What the number for white is, and for black.

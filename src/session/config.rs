@@ -104,7 +104,8 @@ impl SessionError {
         self.engine().map_or_else(|| self.to_string(), ToString::to_string)
     }
 
-    fn engine(&self) -> Option<&EngineError> {
+    /// What an engine said, where it is an engine that failed.
+    pub(super) fn engine(&self) -> Option<&EngineError> {
         match self {
             Self::Engine(e)
             | Self::Frame(UpscaleError::Engine(e))

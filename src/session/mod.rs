@@ -40,6 +40,7 @@
 
 mod choose;
 mod config;
+mod fallback;
 mod precision;
 mod running;
 mod tiles;

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::choose::{Loaded, engine_options};
 use super::config::{Config, Notice, SessionError};
+use super::fallback::{Choice, next_choice};
 use super::{precision, tiles};
-use crate::engine::{self, Cancel, EngineError, EngineInfo, Precision, Provider};
+use crate::engine::{self, Cancel, EngineError, EngineInfo};
 use crate::upscale::upscaler::{Finish, Upscaler, passes};
-use crate::upscale::{FrameView, FrameViewMut, Network, UpscaleError, VideoSpec};
+use crate::upscale::{FrameView, FrameViewMut, Network, VideoSpec};
 
 /// Figures so far.
 #[derive(Debug, Clone, Default)]
@@ -47,15 +48,6 @@ struct Job {
     finish: Finish,
 }
 
-/// What may be changed when resources run out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Choice {
-    provider: Provider,
-    precision: Precision,
-    /// How often the tile was halved.
-    shrink: u32,
-}
-
 impl Session {
     /// Plans tiles and opens engines for frames of `input` that become frames of `output`.
     ///
@@ -71,6 +63,12 @@ impl Session {
     ) -> Result<(Self, Vec<Notice>), SessionError> {
         tiles::check_pictures(&input, &output)?;
         let mut notices = Vec::new();
+        if let (Some(fixed), Some(asked)) = (loaded.contract.input.batch, config.batch_size)
+            && fixed != asked
+        {
+            let text = format!("batch-size {asked} is not used: the network fixes it to {fixed}");
+            notices.push(Notice(text));
+        }
         let (precision, notice) = precision::choose(&loaded, &config, cancel)?;
         notices.extend(notice);
         let mut choice = Choice { provider: loaded.info.provider, precision, shrink: 0 };
@@ -78,7 +76,10 @@ impl Session {
         let (upscaler, info) = loop {
             match job.build(choice, cancel, &mut notices) {
                 Ok(built) => break built,
-                Err(e) => choice = next_choice(choice, e.into(), &job.config, true, &mut notices)?,
+                Err(e) => {
+                    let can_shrink = job.loaded.contract.input.size().is_none();
+                    choice = next_choice(choice, e.into(), &job.config, can_shrink, &mut notices)?;
+                }
             }
         };
         let stats = Stats::default();
@@ -172,7 +173,7 @@ impl Session {
         notices: &mut Vec<Notice>,
     ) -> Result<(), SessionError> {
         loop {
-            let can_shrink = self.networks().iter().all(can_shrink);
+            let can_shrink = self.networks().iter().all(|n| n.plan().can_shrink());
             match next_choice(self.choice, error, &self.job.config, can_shrink, notices) {
                 Ok(choice) => self.choice = choice,
                 Err(e) if self.job.config.fallback.resize && !e.is_cancelled() => {
@@ -211,8 +212,11 @@ impl Job {
         let mut size = self.input.size;
         let mut info = self.loaded.info.clone();
         for _ in 0..passes(size, self.output.size, contract.scale) {
-            let planned = tiles::plan(size, contract, config, budget, choice.shrink, notices);
-            let batch = contract.input.batch.or(config.batch_size).unwrap_or(1);
+            let batch = contract.input.batch.or(config.batch_size).unwrap_or(1).max(1);
+            let share = budget / batch as u64;
+            let planned = tiles::plan(size, contract, config, share, choice.shrink, notices);
+            // Tiles that do not exist are not inferred, unless the network insists.
+            let batch = contract.input.batch.unwrap_or(batch.min(planned.plan.len()));
             let dims = Some(Network::input_dims(contract, &planned.plan, batch));
             let source = &self.loaded.source;
             let engine =
@@ -230,54 +234,4 @@ impl Job {
         let channels = contract.output.channels;
         Ok((Upscaler::new(self.input, self.output, networks, channels, self.finish), info))
     }
-}
-
-/// What to try after `error`; the error itself where nothing is left.
-fn next_choice(
-    choice: Choice,
-    error: SessionError,
-    config: &Config,
-    can_shrink: bool,
-    notices: &mut Vec<Notice>,
-) -> Result<Choice, SessionError> {
-    let mut take = |choice, what: String| {
-        notices.push(Notice(format!("{error}; {what}")));
-        Ok(choice)
-    };
-    if error.is_cancelled() {
-        return Err(error);
-    }
-    if matches!(error, SessionError::Frame(UpscaleError::NotFinite { .. }))
-        && choice.precision != Precision::Fp32
-    {
-        return take(Choice { precision: Precision::Fp32, ..choice }, "going on in fp32".into());
-    }
-    if error.is_out_of_memory()
-        && config.fallback.tile
-        && choice.shrink < MOST_HALVINGS
-        && can_shrink
-    {
-        return take(
-            Choice { shrink: choice.shrink + 1, ..choice },
-            "going on with half the tile".into(),
-        );
-    }
-    if config.fallback.cpu && choice.provider != Provider::Embedded {
-        let provider =
-            if choice.provider == Provider::Cpu { Provider::Embedded } else { Provider::Cpu };
-        return take(
-            Choice { provider, precision: Precision::Fp32, shrink: 0 },
-            format!("going on with provider {provider}"),
-        );
-    }
-    Err(error)
-}
-
-/// Halvings after which a tile is as small as any network takes.
-const MOST_HALVINGS: u32 = 16;
-
-/// Whether its tiles can be halved and still hold more than their halo.
-fn can_shrink(network: &Network) -> bool {
-    let (tile, plan) = (network.plan().tile_size(), network.plan());
-    tile.width.max(tile.height) / 2 > 2 * plan.x.halo.max(plan.y.halo)
 }

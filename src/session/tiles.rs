@@ -2,6 +2,7 @@
 
 use crate::engine::{Contract, EngineError, Halo};
 use crate::upscale::blend::Blend;
+use crate::upscale::geometry::align_up;
 use crate::upscale::tile::{TilePlan, TileRequest};
 use crate::upscale::{Size, VideoSpec};
 
@@ -53,7 +54,8 @@ pub fn plan(
     shrink: u32,
     notices: &mut Vec<Notice>,
 ) -> Planned {
-    let border = config.border.px();
+    // Whole output pixels, so that a network of 4/3 does not shift the picture.
+    let border = align_up(config.border.px(), contract.scale.den());
     let halo = config.overlap.unwrap_or(contract.halo.px());
     let mut request = TileRequest {
         max_tile: None,
@@ -61,7 +63,8 @@ pub fn plan(
         border,
         alignment: contract.alignment,
         min_size: contract.min_size,
-        fixed: contract.input.width.zip(contract.input.height).map(|(w, h)| Size::new(w, h)),
+        fixed_width: contract.input.width,
+        fixed_height: contract.input.height,
         scale: contract.scale,
     };
     let whole = frame.grown(border);
@@ -87,11 +90,15 @@ fn doubts(
     halo: usize,
 ) -> impl Iterator<Item = String> {
     let tile = plan.tile_size();
+    let is_fixed = contract.input.width.or(contract.input.height).is_some();
     let raised = config
         .tile_size
         .filter(|&side| plan.len() > 1 && tile.width.max(tile.height) > side)
-        .map(|side| {
-            format!("tile-size {side} is too small for a halo of {halo} px: tiles are {tile}")
+        .map(|side| match is_fixed {
+            true => format!("tile-size {side} is not used: the network fixes tiles of {tile}"),
+            false => {
+                format!("tile-size {side} is too small for a halo of {halo} px: tiles are {tile}")
+            }
         });
     let open = (contract.halo == Halo::Open && plan.len() > 1).then(|| {
         format!("the network looks at the whole frame, but runs in {} tiles of {tile}: tiles may differ in tone", plan.len())
