@@ -11,6 +11,18 @@ pub fn formats() -> impl Iterator<Item = gst_video::VideoFormat> {
     PixelFormat::ALL.iter().map(|f| gst_video::VideoFormat::from_string(f.name()))
 }
 
+/// What `caps` describe. GStreamer 1.22 itself forgets their chroma siting where they say no colorimetry.
+pub fn info(caps: &gst::Caps) -> Option<gst_video::VideoInfo> {
+    let info = gst_video::VideoInfo::from_caps(caps).ok()?;
+    let structure = caps.structure(0)?;
+    if !structure.has_field("chroma-site") || structure.has_field("colorimetry") {
+        return Some(info);
+    }
+    let mut caps = caps.to_owned();
+    caps.make_mut().set("colorimetry", info.colorimetry().to_string());
+    gst_video::VideoInfo::from_caps(&caps).ok()
+}
+
 /// The pure description of what `info` describes; `None` for a format that is not ours.
 pub fn spec(info: &gst_video::VideoInfo) -> Option<VideoSpec> {
     let format = PixelFormat::from_name(info.format().to_str())?;
@@ -49,6 +61,12 @@ fn color(info: &gst_video::VideoInfo) -> ColorSpec {
             vertical: siting(!unknown && !none && site.contains(VideoChromaSite::V_COSITED)),
         },
     }
+}
+
+/// Whether codes mean light by PQ or HLG.
+pub fn is_hdr(info: &gst_video::VideoInfo) -> bool {
+    use gst_video::VideoTransferFunction::{AribStdB67, Smpte2084};
+    matches!(info.colorimetry().transfer(), AribStdB67 | Smpte2084)
 }
 
 const fn siting(cosited: bool) -> Siting {

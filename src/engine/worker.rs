@@ -17,7 +17,7 @@ const POLL: Duration = Duration::from_millis(5);
 
 /// How long a drop waits for the engine to be released. A caller that retries with smaller tiles after running out of
 /// memory needs the old engine's memory back, and an idle engine is gone long before this.
-const RELEASE: Duration = Duration::from_millis(100);
+const RELEASE: Duration = Duration::from_millis(50);
 
 /// Asks the engine inside to end its run early; may do nothing.
 pub(super) type Stop = Box<dyn Fn() + Send>;

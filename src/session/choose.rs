@@ -60,6 +60,7 @@ impl Loaded {
                         )));
                     }
                     notices.extend(report.warnings.iter().cloned().map(Notice));
+                    notices.extend(other_batch(config, &report));
                     verdicts.push(Verdict { provider, refused: None });
                     let contract = Arc::new(report.contract.clone());
                     let validated = OnceLock::new();
@@ -93,6 +94,14 @@ impl Loaded {
         }
         text
     }
+}
+
+/// What is to be said where the model's fixed batch is not what was asked for.
+fn other_batch(config: &Config, report: &Report) -> Option<Notice> {
+    let (asked, fixed) = config.batch_size.zip(report.contract.input.batch)?;
+    (asked != fixed).then(|| {
+        Notice(format!("batch-size {asked} is not used: the model's batch is fixed to {fixed}"))
+    })
 }
 
 /// Providers in the order in which they are tried.

@@ -61,40 +61,52 @@ pub fn fixate(input: &VideoInfo, factor: f64, possible: gst::Caps) -> gst::Caps 
 
 /// Whether a field can have a value; a field that is not there can.
 fn can_be<T: ToValue>(structure: &gst::StructureRef, field: &str, value: T) -> bool {
-    structure.value(field).map_or(true, |v| v.can_intersect(&value.to_value()))
+    structure.value(field).map_or(true, |v| meets(v, &value.to_value()))
+}
+
+/// Whether two values, ranges or lists have something in common. (`can_intersect` says yes to any two of one type.)
+fn meets(a: &gst::glib::Value, b: &gst::glib::Value) -> bool {
+    a.intersect(b).is_some()
 }
 
 /// Width, height and pixel aspect ratio.
 fn fixate_size(input: &VideoInfo, width: i32, height: i32, structure: &mut gst::Structure) {
     let par = input.par();
-    let fixed_par = structure.get::<gst::Fraction>("pixel-aspect-ratio").ok();
+    let fixed_par = structure.get::<gst::Fraction>("pixel-aspect-ratio").ok().unwrap_or(par);
     // Display width over height, as a number: shape of the picture as shown.
     let shape = f64::from(input.width()) * f64::from(par.numer())
         / (f64::from(input.height()) * f64::from(par.denom()));
     let ratio = |f: gst::Fraction| f64::from(f.numer()) / f64::from(f.denom());
-    let fixed = |s: &gst::Structure, field| s.get::<i32>(field).ok();
-    match (fixed(structure, "width"), fixed(structure, "height")) {
-        (None, Some(h)) => {
-            let w = shape * f64::from(h) / ratio(fixed_par.unwrap_or(par));
-            structure.fixate_field_nearest_int("width", w.round() as i32);
+    let width_for = |h: i32| (f64::from(h) * shape / ratio(fixed_par)).round() as i32;
+    let height_for = |w: i32| (f64::from(w) * ratio(fixed_par) / shape).round() as i32;
+    let fixed = |s: &gst::Structure, field: &str| s.get::<i32>(field).ok();
+    let nearest = |s: &gst::Structure, field: &str, px: i32| {
+        let mut s = s.to_owned();
+        s.fixate_field_nearest_int(field, px);
+        fixed(&s, field).unwrap_or(px)
+    };
+    let as_wanted = fixed_par == par && can_be(structure, "width", width);
+    let (w, h) = match (fixed(structure, "width"), fixed(structure, "height")) {
+        (None, Some(h)) if !(as_wanted && h == height) => (width_for(h), h),
+        (Some(w), None) if !(as_wanted && can_be(structure, "height", height)) => {
+            (w, height_for(w))
         }
-        (Some(w), None) => {
-            let h = f64::from(w) * ratio(fixed_par.unwrap_or(par)) / shape;
-            structure.fixate_field_nearest_int("height", h.round() as i32);
-        }
+        _ if as_wanted && can_be(structure, "height", height) => (width, height),
         _ => {
-            structure.fixate_field_nearest_int("height", height);
-            let h = fixed(structure, "height").unwrap_or(height);
-            let w = match fixed_par {
-                Some(fixed_par) if fixed_par != par => {
-                    (shape * f64::from(h) / ratio(fixed_par)).round() as i32
-                }
-                _ if h == height => width,
-                _ => (shape * f64::from(h) / ratio(par)).round() as i32,
-            };
-            structure.fixate_field_nearest_int("width", w);
+            // The wanted height, or the width where that does not fit: the shape is kept where either can be had.
+            let by_height = nearest(structure, "height", height);
+            let by_width = nearest(structure, "width", width);
+            if !can_be(structure, "width", width_for(by_height))
+                && can_be(structure, "height", height_for(by_width))
+            {
+                (by_width, height_for(by_width))
+            } else {
+                (width_for(by_height), by_height)
+            }
         }
-    }
+    };
+    structure.fixate_field_nearest_int("width", w);
+    structure.fixate_field_nearest_int("height", h);
     let (Some(w), Some(h)) = (fixed(structure, "width"), fixed(structure, "height")) else {
         return;
     };
@@ -115,30 +127,38 @@ fn fixate_size(input: &VideoInfo, width: i32, height: i32, structure: &mut gst::
 
 /// The format that loses least of the input, out of every structure that allows the chosen size; then its colorimetry.
 fn fixate_format(input: &VideoInfo, possible: &gst::Caps, structure: &mut gst::Structure) {
-    let size =
-        (structure.get::<i32>("width").unwrap_or(0), structure.get::<i32>("height").unwrap_or(0));
-    let fits = |s: &&gst::StructureRef| can_be(s, "width", size.0) && can_be(s, "height", size.1);
+    // What is chosen already must be possible together with the format.
+    let fits = |s: &&gst::StructureRef| {
+        ["width", "height", "pixel-aspect-ratio"].into_iter().all(|field| {
+            structure.value(field).map_or(true, |v| s.value(field).map_or(true, |o| meets(o, v)))
+        })
+    };
     let best = possible
         .iter()
         .filter(fits)
         .flat_map(|s| offered(s).into_iter().map(move |f| (s, f)))
         .min_by_key(|(_, f)| loss(input.format_info(), VideoFormatInfo::from_format(*f)));
     let Some((source, format)) = best else { return };
-    for field in ["colorimetry", "chroma-site"] {
-        match source.value(field) {
-            Ok(value) => structure.set_value(field, value.clone()),
-            Err(_) => structure.remove_field(field),
+    let info = VideoFormatInfo::from_format(format);
+    let subsampled = |f: VideoFormatInfo| f.is_yuv() && f.w_sub()[1] > 0;
+    let sited =
+        subsampled(info) && subsampled(input.format_info()) && !input.chroma_site().is_empty();
+    let colorimetry = video::output_colorimetry(input, info).to_string();
+    let fields = [
+        ("colorimetry", Some(colorimetry)),
+        ("chroma-site", sited.then(|| input.chroma_site().to_string())),
+    ];
+    for (field, wanted) in fields {
+        match (source.value(field), wanted) {
+            (Ok(value), Some(wanted)) if meets(value, &wanted.to_value()) => {
+                structure.set(field, wanted);
+            }
+            (Ok(value), _) => structure.set_value(field, value.clone()),
+            (Err(_), Some(wanted)) => structure.set(field, wanted),
+            (Err(_), None) => structure.remove_field(field),
         }
     }
     structure.set("format", format.to_str());
-    let info = VideoFormatInfo::from_format(format);
-    if !structure.has_field("colorimetry") {
-        structure.set("colorimetry", video::output_colorimetry(input, info).to_string());
-    }
-    let subsampled = |f: VideoFormatInfo| f.is_yuv() && f.w_sub()[1] > 0;
-    if !structure.has_field("chroma-site") && subsampled(info) && subsampled(input.format_info()) {
-        structure.set("chroma-site", input.chroma_site().to_string());
-    }
 }
 
 /// Formats of ours that a structure offers, in its order.
@@ -163,8 +183,8 @@ fn loss(from: VideoFormatInfo, to: VideoFormatInfo) -> [u32; 7] {
         change(from.has_alpha() && !to.has_alpha()),
         change(!from.is_gray() && to.is_gray()),
         depth(from).saturating_sub(depth(to)),
-        chroma(to).saturating_sub(chroma(from)),
-        change(from.is_yuv() != to.is_yuv()),
+        if from.is_gray() { 0 } else { chroma(to).saturating_sub(chroma(from)) },
+        change(from.is_rgb() != to.is_rgb()),
         chroma(from).saturating_sub(chroma(to))
             + depth(to).saturating_sub(depth(from))
             + change(!from.has_alpha() && to.has_alpha()),

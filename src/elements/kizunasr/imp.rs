@@ -12,8 +12,9 @@ use gst_video::subclass::prelude::*;
 use parking_lot::Mutex;
 
 use super::clock::{LateFrames, Pace};
+use super::metas::Fate;
 use super::settings::{self, Fallback, Settings};
-use super::{caps, status};
+use super::{caps, metas, status};
 use crate::elements::{error, video};
 use crate::engine::Cancel;
 use crate::session::{Loaded, Notice, Session, SessionError};
@@ -78,21 +79,40 @@ impl KizunaSr {
         if typed > 0.0 { typed } else { model() }
     }
 
-    fn open_session(&self, input: VideoSpec, output: VideoSpec) -> Result<Running, SessionError> {
+    /// Opens a session for the frames that were negotiated, in place of the one in `slot`.
+    fn open_session(&self, slot: &mut Option<Running>) -> Result<(), SessionError> {
         let (config, finish) = {
             let settings = self.settings.lock();
             (settings.config(plugin_dir().as_deref()), settings.finish())
         };
-        let Some(loaded) = self.negotiated.lock().loaded.clone() else {
+        let (loaded, specs, stats) = {
+            let negotiated = self.negotiated.lock();
+            let specs = negotiated.infos.as_ref();
+            let specs = specs.and_then(|(i, o)| video::spec(i).zip(video::spec(o)));
+            (negotiated.loaded.clone(), specs, negotiated.status.figures().clone())
+        };
+        let (Some(loaded), Some((input, output))) = (loaded, specs) else {
             return Err(crate::engine::EngineError::Run("the element is not started".into()).into());
         };
         // The old engines' memory is given back first.
-        let stats = self.session.lock().take().map(|old| old.session.stats().clone());
+        *slot = None;
         let (mut session, notices) =
             Session::new(loaded, config, input, output, finish, &self.cancel)?;
-        session.set_stats(stats.unwrap_or_default());
+        session.set_stats(stats);
+        self.negotiated.lock().status.update(&session);
         self.warn(notices);
-        Ok(Running { session, input, output })
+        *slot = Some(Running { session, input, output });
+        Ok(())
+    }
+
+    /// Says what went wrong, unless it is that somebody flushes or stops.
+    fn fail(&self, e: &SessionError) -> gst::FlowError {
+        if e.is_cancelled() {
+            return gst::FlowError::Flushing;
+        }
+        gst::error!(CAT, imp = self, "{e}");
+        self.post_error_message(error::message(e));
+        gst::FlowError::Error
     }
 
     /// One frame; the caller has mapped it.
@@ -123,15 +143,7 @@ impl KizunaSr {
             }
         });
         self.warn(notices);
-        match result.ok_or(()).map_err(unmapped)? {
-            Ok(()) => Ok(()),
-            Err(e) if e.is_cancelled() => Err(gst::FlowError::Flushing),
-            Err(e) => {
-                gst::error!(CAT, imp = self, "{e}");
-                self.post_error_message(error::message(&e));
-                Err(gst::FlowError::Error)
-            }
-        }
+        result.ok_or(()).map_err(unmapped)?.map_err(|e| self.fail(&e))
     }
 
     /// Whether a frame is so late that `fallback=resize` scales it plainly.
@@ -310,8 +322,8 @@ impl BaseTransformImpl for KizunaSr {
         caps: &gst::Caps,
         othercaps: gst::Caps,
     ) -> gst::Caps {
-        match gst_video::VideoInfo::from_caps(caps) {
-            Ok(info) if direction == gst::PadDirection::Sink => {
+        match video::info(caps) {
+            Some(info) if direction == gst::PadDirection::Sink => {
                 caps::fixate(&info, self.factor(), othercaps)
             }
             _ => self.parent_fixate_caps(direction, caps, othercaps),
@@ -354,23 +366,12 @@ impl BaseTransformImpl for KizunaSr {
         meta: gst::MetaRef<'a, gst::Meta>,
         inbuf: &'a gst::BufferRef,
     ) -> bool {
-        if meta.api() == gst_video::VideoMeta::meta_api() {
-            return false;
+        let Some((input, output)) = self.negotiated.lock().infos.clone() else { return false };
+        match metas::carry(&meta, outbuf, &input, &output) {
+            Fate::Copied => true,
+            Fate::Settled => false,
+            Fate::Unknown => self.parent_transform_meta(outbuf, meta, inbuf),
         }
-        if !meta.tags_contain_only(&["video", "orientation", "size"]) {
-            return self.parent_transform_meta(outbuf, meta, inbuf);
-        }
-        if !meta.has_tag::<gst_video::video_meta::tags::Size>() {
-            return true;
-        }
-        // What is measured in pixels (regions of interest, crop) grows with the frame.
-        if let Some((input, output)) = self.negotiated.lock().infos.clone() {
-            let scale = gst_video::video_meta::VideoMetaTransformScale::new(&input, &output);
-            if let Err(e) = meta.transform(outbuf, &scale) {
-                gst::debug!(CAT, imp = self, "{} is not scaled: {e}", meta.api());
-            }
-        }
-        false
     }
 }
 
@@ -378,35 +379,35 @@ impl VideoFilterImpl for KizunaSr {
     fn set_info(
         &self,
         incaps: &gst::Caps,
-        in_info: &gst_video::VideoInfo,
-        _outcaps: &gst::Caps,
-        out_info: &gst_video::VideoInfo,
+        _in_info: &gst_video::VideoInfo,
+        outcaps: &gst::Caps,
+        _out_info: &gst_video::VideoInfo,
     ) -> Result<(), gst::LoggableError> {
+        let (Some(in_info), Some(out_info)) = (video::info(incaps), video::info(outcaps)) else {
+            return Err(gst::loggable_error!(CAT, "caps {incaps} cannot be parsed"));
+        };
         if in_info.is_interlaced()
             && in_info.interlace_mode() != gst_video::VideoInterlaceMode::Mixed
         {
             gst::element_imp_error!(self, gst::StreamError::Format, ("{INTERLACED}"));
             return Err(gst::loggable_error!(CAT, "interlaced caps {incaps}"));
         }
-        let (Some(input), Some(output)) = (video::spec(in_info), video::spec(out_info)) else {
+        if video::spec(&in_info).is_none() || video::spec(&out_info).is_none() {
             return Err(gst::loggable_error!(CAT, "caps {incaps} are not of our formats"));
-        };
-        match self.open_session(input, output) {
-            Ok(running) => {
-                {
-                    let mut negotiated = self.negotiated.lock();
-                    negotiated.status.update(&running.session);
-                    negotiated.infos = Some((in_info.clone(), out_info.clone()));
-                }
-                *self.session.lock() = Some(running);
-                Ok(())
-            }
+        }
+        if video::is_hdr(&in_info) {
+            gst::element_imp_info!(self, gst::StreamError::Format, ("{HDR}"));
+        }
+        self.negotiated.lock().infos = Some((in_info, out_info));
+        let mut session = self.session.lock();
+        match self.open_session(&mut session) {
+            // Caps that are refused in the middle of a flush would be an error upstream: the next frame opens it.
+            Err(e) if e.is_cancelled() => Ok(()),
             Err(e) => {
-                if !e.is_cancelled() {
-                    self.post_error_message(error::message(&e));
-                }
+                let _ = self.fail(&e);
                 Err(gst::loggable_error!(CAT, "{e}"))
             }
+            Ok(()) => Ok(()),
         }
     }
 
@@ -420,12 +421,18 @@ impl VideoFilterImpl for KizunaSr {
             return Err(gst::FlowError::Error);
         }
         let mut session = self.session.lock();
+        if session.is_none() {
+            self.open_session(&mut session).map_err(|e| self.fail(&e))?;
+        }
         let running = session.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         self.upscale(running, src, dst)?;
         self.note_progress(running, src.buffer());
         Ok(gst::FlowSuccess::Ok)
     }
 }
+
+const HDR: &str = "HDR video (PQ or HLG) is upscaled as it is coded, by a network that was trained on SDR; \
+    tone-map it to SDR before this element if highlights look wrong";
 
 const INTERLACED: &str =
     "interlaced video cannot be upscaled; put 'deinterlace' before this element";

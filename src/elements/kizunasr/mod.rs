@@ -1,5 +1,17 @@
 //! `kizunasr`: AI super-resolution by tiles.
 //!
+//! # SECTION:element-kizunasr
+//!
+//! Upscales video by a neural network in the ONNX format: the embedded one, one of the model cards, or any file of the
+//! user's own that takes one picture and gives one. Every frame is upscaled, so it suits export, batch work and paused
+//! frames. It takes and gives the formats that decoders and encoders speak; no `videoconvert` is needed on either side. The
+//! output is as large as the network makes it, unless `scale` or the caps downstream ask for another size.
+//!
+//! ```text
+//! gst-launch-1.0 videotestsrc num-buffers=10 ! video/x-raw,width=320,height=180 ! kizunasr ! x264enc ! mp4mux ! filesink location=out.mp4
+//! gst-launch-1.0 filesrc location=in.mkv ! decodebin ! kizunasr model=animevideov3-x2 ! x264enc ! mp4mux ! filesink location=out.mp4
+//! ```
+//!
 //! ```text
 //! GObject → GstObject → GstElement → GstBaseTransform → GstVideoFilter → KizunaSr
 //! ```
@@ -14,6 +26,8 @@ mod status;
 mod caps;
 
 mod clock;
+
+mod metas;
 
 mod imp;
 

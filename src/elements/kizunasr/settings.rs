@@ -185,37 +185,37 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
         glib::ParamSpecString::builder(name).nick(nick).blurb(&blurb).mutable_ready().build()
     };
     vec![
-        string("model", "Model", format!(
+        string("model", "model", format!(
             "A model's name (e.g. animevideov3-x2) or the path of an .onnx file; none is the embedded anime4k-vl. {READY}")),
-        string("model-dir", "Model directory", format!(
+        string("model-dir", "model directory", format!(
             "Directory searched first for models; then KIZUNA_MODEL_PATH, the user's and the system's data directories, and models/ of a checkout. {READY}")),
         glib::ParamSpecEnum::builder_with_default("provider", d.provider)
-            .nick("Provider")
+            .nick("provider")
             .blurb(&format!("Who does the arithmetic; one that is named and cannot run is an error unless fallback has cpu. {READY}"))
             .mutable_ready()
             .build(),
-        string("device", "Device", format!("Device id as the provider names it (e.g. 0 for CUDA, GPU for OpenVINO); none is the provider's default. {READY}")),
+        string("device", "device", format!("Device id as the provider names it (e.g. 0 for CUDA, GPU for OpenVINO); none is the provider's default. {READY}")),
         glib::ParamSpecBoxed::builder::<gst::Structure>("provider-options")
-            .nick("Provider options")
+            .nick("provider options")
             .blurb(&format!("Fields are passed to the provider as they are, e.g. 'options,INFERENCE_NUM_THREADS=4'. {READY}"))
             .mutable_ready()
             .build(),
-        string("runtime-library", "Runtime library", format!(
+        string("runtime-library", "runtime library", format!(
             "Absolute path of libonnxruntime (of libopenvino_c for provider=openvino); none searches ORT_DYLIB_PATH, beside the plugin, the data directories and the system. {READY}")),
         glib::ParamSpecEnum::builder_with_default("precision", d.precision)
-            .nick("Precision")
+            .nick("precision")
             .blurb(&format!("Arithmetic; reduced precision is used only if it agrees with fp32 to 50 dB. {READY}"))
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("tile-size")
-            .nick("Tile size")
+            .nick("tile size")
             .blurb(&format!("Side of a tile in input pixels, context included; 0 is chosen from memory and model. {READY}"))
             .maximum(16384)
             .default_value(d.tile_size)
             .mutable_ready()
             .build(),
         glib::ParamSpecInt::builder("overlap")
-            .nick("Overlap")
+            .nick("overlap")
             .blurb(&format!("Context around a tile in input pixels; -1 is the network's measured halo. {READY}"))
             .minimum(-1)
             .maximum(1024)
@@ -223,45 +223,45 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("blend", d.blend)
-            .nick("Blend")
+            .nick("blend")
             .blurb(&format!("How tiles are put together. {READY}"))
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("border", d.border)
-            .nick("Border")
+            .nick("border")
             .blurb(&format!("What lies beyond the frame's border. {READY}"))
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("batch-size")
-            .nick("Batch size")
+            .nick("batch size")
             .blurb(&format!("Tiles per run; 0 is chosen; a model with a fixed batch overrides it, with a warning. {READY}"))
             .maximum(64)
             .default_value(d.batch_size)
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("queue-depth")
-            .nick("Queue depth")
+            .nick("queue depth")
             .blurb(&format!("Frames in flight; 0 is chosen. This version always works on 1. {READY}"))
             .maximum(64)
             .default_value(d.queue_depth)
             .mutable_ready()
             .build(),
         glib::ParamSpecDouble::builder("scale")
-            .nick("Scale")
+            .nick("scale")
             .blurb(&format!("Target factor; 0 is the model's own. What downstream fixes wins. {READY}"))
             .maximum(16.0)
             .default_value(d.scale)
             .mutable_ready()
             .build(),
         glib::ParamSpecDouble::builder("strength")
-            .nick("Strength")
+            .nick("strength")
             .blurb("1 is the network alone, 0 is Catmull-Rom scaling alone, between is mixed. May change at any time.")
             .maximum(1.0)
             .default_value(d.strength)
             .mutable_playing()
             .build(),
         glib::ParamSpecDouble::builder("sharpness")
-            .nick("Sharpness")
+            .nick("sharpness")
             .blurb("Below 0: Gaussian blur, -1 is a sigma of 0.5 px; above 0: limited sharpening. May change at any time.")
             .minimum(-1.0)
             .maximum(1.0)
@@ -269,7 +269,7 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             .mutable_playing()
             .build(),
         glib::ParamSpecInt::builder("reuse-tolerance")
-            .nick("Reuse tolerance")
+            .nick("reuse tolerance")
             .blurb(&format!("Reuse of what did not change: -1 is off, 0 where the input is bit-identical, n where it differs by at most n codes of 255. This version infers every frame whole. {READY}"))
             .minimum(-1)
             .maximum(255)
@@ -277,14 +277,14 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt64::builder("memory-limit")
-            .nick("Memory limit")
+            .nick("memory limit")
             .blurb(&format!("Bytes of host or device memory for inference; 0 takes a share of what is free. {READY}"))
             .default_value(d.memory_limit)
             .mutable_ready()
             .build(),
         glib::ParamSpecFlags::builder("fallback")
             .default_value(default_fallback())
-            .nick("Fallback")
+            .nick("fallback")
             .blurb(&format!("What may be done when resources run out; each use is a warning message. A provider that is asked for by name is replaced only where fallback is set and has cpu. {READY}"))
             .mutable_ready()
             .build(),

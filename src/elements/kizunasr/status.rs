@@ -21,17 +21,17 @@ pub struct Status {
 pub fn properties() -> [glib::ParamSpec; 3] {
     [
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-            .nick("Statistics")
+            .nick("statistics")
             .blurb("Figures so far: frames, plain-frames, tiles, fallbacks, seconds, fps, provider, precision, tile-width, tile-height, halo, tiles-per-frame, passes")
             .read_only()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("model-info")
-            .nick("Model information")
+            .nick("model information")
             .blurb("What was found out about the model; known from PAUSED on")
             .read_only()
             .build(),
         glib::ParamSpecString::builder("active-provider")
-            .nick("Active provider")
+            .nick("active provider")
             .blurb("What really runs, and why others do not; known from PAUSED on")
             .read_only()
             .build(),
@@ -51,6 +51,11 @@ impl Status {
         }
         self.tiles_per_frame = networks.iter().map(|n| n.plan().len() as u32).sum();
         self.passes = networks.len() as u32;
+    }
+
+    /// Figures so far.
+    pub fn figures(&self) -> &Stats {
+        &self.stats
     }
 
     /// The value of a read-only property.

@@ -1,0 +1,15 @@
+//! `kizunasr` from outside: through a harness, in real pipelines, and in programs of their own.
+
+#[path = "../support/zoo.rs"]
+mod zoo;
+
+mod caps;
+mod clients;
+mod errors;
+mod flow;
+mod formats;
+mod interrupts;
+mod metas;
+mod properties;
+mod resources;
+mod support;

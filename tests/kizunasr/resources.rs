@@ -1,0 +1,114 @@
+//! Nothing is left behind, and memory stays within its limit: seen from outside, in programs of their own.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use gst::prelude::*;
+
+use crate::support::{QUICK, buffer, element, harness, launch, text, video};
+
+#[test]
+fn nothing_leaks() {
+    let small = "videotestsrc num-buffers=3 ! video/x-raw,width=32,height=18";
+    for line in [
+        format!("{small} ! {QUICK} ! fakesink"),
+        format!(
+            "{small},format=RGBA ! {QUICK} scale=3 ! video/x-raw,format=NV12 ! videoscale ! fakesink"
+        ),
+        format!("{small},colorimetry=bt2100-pq ! {QUICK} fallback=resize ! fakesink"),
+        format!("{small} ! kizunasr model=/nonexistent.onnx ! fakesink"),
+        format!(
+            "{small} ! capssetter caps=video/x-raw,interlace-mode=interleaved ! {QUICK} ! fakesink"
+        ),
+    ] {
+        let output = launch(&line)
+            .env("GST_TRACERS", "leaks")
+            .env("GST_DEBUG", "GST_TRACER:7")
+            .env("GST_DEBUG_NO_COLOR", "1")
+            .output()
+            .unwrap();
+        let text = text(&output);
+        // The tracer tells its formats first.
+        let alive = |l: &&str| l.contains("object-alive, ") && !l.contains("new format string");
+        let left: Vec<_> = text.lines().filter(alive).collect();
+        assert!(left.is_empty(), "{line}: {left:#?}");
+        assert!(text.contains("object-alive") && !text.contains("CRITICAL"), "{line}: {text}");
+    }
+}
+
+/// A line of `/proc/PID/status`, in MiB.
+#[cfg(target_os = "linux")]
+fn status_mib(pid: &str, field: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find(|l| l.starts_with(field))?;
+    Some(line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()? >> 10)
+}
+
+/// In a process of its own, because other tests take memory too.
+#[cfg(target_os = "linux")]
+#[test]
+fn five_hundred_frames_take_no_more_memory() {
+    if std::env::var_os("KIZUNA_TEST_CHILD").is_none() {
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "resources::five_hundred_frames_take_no_more_memory", "--nocapture"])
+            .env("KIZUNA_TEST_CHILD", "1")
+            .status()
+            .unwrap();
+        assert!(status.success());
+        return;
+    }
+    let element = element();
+    let mut h = harness(&element);
+    let caps = video("I420,width=64,height=36");
+    h.set_src_caps(caps.clone());
+    let mut frames = |n| {
+        for _ in 0..n {
+            drop(h.push_and_pull(buffer(&caps)).unwrap());
+            while h.try_pull_event().is_some() || h.try_pull_upstream_event().is_some() {}
+        }
+        status_mib("self", "VmRSS").unwrap()
+    };
+    let (before, after) = (frames(100), frames(400));
+    println!("{before} MiB after 100 frames, {after} MiB after 500");
+    assert!(after <= before + 4, "{before} MiB after 100 frames, {after} MiB after 500");
+    element.set_state(gst::State::Null).unwrap();
+}
+
+/// Most memory that a program took, in MiB, watched to its end.
+#[cfg(target_os = "linux")]
+fn peak_mib(mut child: Child) -> u64 {
+    let pid = child.id().to_string();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        peak = peak.max(status_mib(&pid, "VmHWM").unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(child.wait().unwrap().success());
+    peak
+}
+
+/// 4K takes minutes without optimisation: it runs with KIZUNA_TEST_FULL=1.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_limit_is_kept() {
+    let full = std::env::var_os("KIZUNA_TEST_FULL").is_some();
+    let weights = concat!(env!("CARGO_MANIFEST_DIR"), "/models/animevideov3-x2.onnx");
+    let (size, limit_mib, most_mib) = if full {
+        ("width=3840,height=2160", 2048, 3072)
+    } else {
+        ("width=1280,height=720", 256, 640)
+    };
+    let model = match (full, std::path::Path::new(weights).exists()) {
+        (true, true) => "animevideov3-x2",
+        (true, false) => return println!("skipped: {weights} is not there"),
+        _ => "anime4k-m provider=embedded",
+    };
+    let line = format!(
+        "-q videotestsrc num-buffers=1 ! video/x-raw,format=I420,{size} ! \
+         kizunasr model={model} memory-limit={} ! fakesink",
+        limit_mib << 20_u64
+    );
+    let peak = peak_mib(launch(&line).stdout(Stdio::null()).spawn().unwrap());
+    println!("{size}, memory-limit {limit_mib} MiB: peak {peak} MiB");
+    assert!(peak < most_mib, "{peak} MiB");
+}
