@@ -179,6 +179,10 @@ impl Upscaler {
             Some(network) => {
                 let mut plane = Plane::new(size);
                 take_fitted(network, &mut plane, size);
+                if self.finishing.strength < 1.0 {
+                    let base = resize(alpha, size, Filter::CatmullRom);
+                    mix(&mut plane, &base, self.finishing.strength);
+                }
                 plane
             }
             None => resize(alpha, size, Filter::CatmullRom),
