@@ -117,6 +117,7 @@ impl Network {
             }
             self.engine.run(&self.input, &mut self.output, cancel)?;
             if self.output.shape != expected
+                || !self.output.is_whole()
                 || self.output.element() != self.contract.output.element
             {
                 let layout = self.contract.output.layout;

@@ -115,6 +115,16 @@ impl Tensor {
         }
     }
 
+    /// Whether it has as many elements as its shape says.
+    pub fn is_whole(&self) -> bool {
+        let len = match &self.samples {
+            Samples::F32(s) => s.len(),
+            Samples::F16(s) => s.len(),
+            Samples::U8(s) => s.len(),
+        };
+        len == self.shape.elements()
+    }
+
     /// Its dimensions in memory order.
     pub const fn dims(&self) -> [usize; 4] {
         self.shape.dims(self.layout)
