@@ -99,7 +99,8 @@ impl SessionError {
         matches!(self, Self::Model(_)) && self.engine().is_none()
     }
 
-    fn engine(&self) -> Option<&EngineError> {
+    /// What an engine said, where it is an engine that failed.
+    pub(super) fn engine(&self) -> Option<&EngineError> {
         match self {
             Self::Engine(e)
             | Self::Frame(UpscaleError::Engine(e))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::choose::{Loaded, engine_options};
 use super::config::{Config, Notice, SessionError};
 use super::{precision, tiles};
-use crate::engine::{self, Cancel, EngineError, EngineInfo, Precision, Provider};
+use crate::engine::{self, Cancel, Contract, EngineError, EngineInfo, Precision, Provider};
 use crate::upscale::upscaler::{Finish, Upscaler, passes};
 use crate::upscale::{FrameView, FrameViewMut, Network, UpscaleError, VideoSpec};
 
@@ -62,6 +62,13 @@ impl Session {
         cancel: &Cancel,
     ) -> Result<(Self, Vec<Notice>), SessionError> {
         let mut notices = Vec::new();
+        if let (Some(fixed), Some(asked)) = (loaded.contract.input.batch, config.batch_size)
+            && fixed != asked
+        {
+            let text = format!("batch-size {asked} is not used: the network fixes it to {fixed}");
+            notices.push(Notice(text));
+        }
+        notices.extend(tiles::shortfall(config.memory_limit, &input, &output));
         let provider = loaded.info.provider;
         let (precision, notice) = precision::choose(&loaded, provider, &config, cancel)?;
         notices.extend(notice);
@@ -69,7 +76,10 @@ impl Session {
         let upscaler = loop {
             match build(&loaded, &config, &input, &output, choice, finish, &mut notices) {
                 Ok(upscaler) => break upscaler,
-                Err(e) => choice = next_choice(choice, e.into(), &config, &[], &mut notices)?,
+                Err(e) => {
+                    let contract = &loaded.contract;
+                    choice = next_choice(choice, e.into(), &config, contract, &[], &mut notices)?;
+                }
             }
         };
         let session = Self {
@@ -166,7 +176,8 @@ impl Session {
     ) -> Result<bool, SessionError> {
         loop {
             let said = notices.len();
-            let next = next_choice(self.choice, error, &self.config, self.networks(), notices);
+            let (config, contract) = (&self.config, &self.loaded.contract);
+            let next = next_choice(self.choice, error, config, contract, self.networks(), notices);
             self.stats.fallbacks += (notices.len() - said) as u64;
             match next {
                 Ok(choice) => self.choice = choice,
@@ -202,6 +213,7 @@ fn next_choice(
     choice: Choice,
     error: SessionError,
     config: &Config,
+    contract: &Contract,
     networks: &[Network],
     notices: &mut Vec<Notice>,
 ) -> Result<Choice, SessionError> {
@@ -220,6 +232,7 @@ fn next_choice(
     if error.is_out_of_memory()
         && config.fallback.tile
         && choice.shrink < MOST_HALVINGS
+        && contract.input.width.and(contract.input.height).is_none()
         && networks.iter().all(can_shrink)
     {
         return take(
@@ -227,7 +240,9 @@ fn next_choice(
             "going on with half the tile".into(),
         );
     }
-    if config.fallback.cpu && choice.provider != Provider::Embedded {
+    // NaN in fp32, a wrong size, a frame of another kind: that is not the provider's doing.
+    let is_engines = error.engine().is_some();
+    if is_engines && config.fallback.cpu && choice.provider != Provider::Embedded {
         let provider =
             if choice.provider == Provider::Cpu { Provider::Embedded } else { Provider::Cpu };
         return take(
@@ -241,10 +256,10 @@ fn next_choice(
 /// Halvings after which a tile is as small as any network takes.
 const MOST_HALVINGS: u32 = 16;
 
-/// Whether its tiles can be halved and still hold more than their halo.
+/// Whether smaller tiles would do.
 fn can_shrink(network: &Network) -> bool {
-    let (tile, plan) = (network.plan().tile_size(), network.plan());
-    tile.width.max(tile.height) / 2 > 2 * plan.x.halo.max(plan.y.halo)
+    let plan = network.plan();
+    plan.x.tile > plan.x.shortest || plan.y.tile > plan.y.shortest
 }
 
 /// Opens engines and plans tiles.
@@ -262,8 +277,11 @@ fn build(
     let mut networks = Vec::new();
     let mut size = input.size;
     for _ in 0..passes(input.size, output.size, contract.scale) {
-        let planned = tiles::plan(size, contract, config, budget, choice.shrink, notices);
-        let batch = contract.input.batch.or(config.batch_size).unwrap_or(1);
+        let batch = contract.input.batch.or(config.batch_size).unwrap_or(1).max(1);
+        let share = budget / batch as u64;
+        let planned = tiles::plan(size, contract, config, share, choice.shrink, notices);
+        // Tiles that do not exist are not inferred, unless the network insists.
+        let batch = contract.input.batch.unwrap_or(batch.min(planned.plan.len()));
         let dims = Network::input_dims(contract, &planned.plan, batch);
         let engine = engine::open(
             choice.provider,
@@ -275,4 +293,81 @@ fn build(
         networks.push(Network::new(contract.clone(), planned.plan, batch, planned.fade, engine));
     }
     Ok(Upscaler::new(*input, *output, networks, contract.output.channels, finish))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Fallback;
+    use crate::session::testing::contract;
+
+    const START: Choice =
+        Choice { provider: Provider::OpenVino, precision: Precision::Bf16, shrink: 0 };
+
+    fn no_memory() -> SessionError {
+        EngineError::OutOfMemory("bad_alloc".into()).into()
+    }
+
+    fn not_finite() -> SessionError {
+        UpscaleError::NotFinite { x: 0, y: 0 }.into()
+    }
+
+    /// Everything that is tried while each try ends in an error of `make`, and what is said.
+    fn tries(
+        fallback: Fallback,
+        fixed: Option<usize>,
+        make: fn() -> SessionError,
+    ) -> (Vec<Choice>, Vec<Notice>) {
+        let config = Config { fallback, ..Config::default() };
+        let (mut tried, mut notices, mut choice) = (Vec::new(), Vec::new(), START);
+        while let Ok(next) =
+            next_choice(choice, make(), &config, &contract(fixed), &[], &mut notices)
+        {
+            tried.push(next);
+            choice = next;
+        }
+        assert_eq!(tried.len(), notices.len(), "each fallback is said");
+        (tried, notices)
+    }
+
+    const BOTH: Fallback = Fallback { tile: true, cpu: true, resize: false };
+
+    #[test]
+    fn memory_runs_out_smaller_tiles_then_other_providers_then_the_error() {
+        let (tried, notices) = tries(BOTH, None, no_memory);
+        assert_eq!(tried[0], Choice { shrink: 1, ..START });
+        let most = MOST_HALVINGS as usize;
+        assert_eq!(tried[most - 1].shrink, MOST_HALVINGS);
+        let on = |provider| Choice { provider, precision: Precision::Fp32, shrink: 0 };
+        assert_eq!(tried[most], on(Provider::Cpu));
+        assert_eq!(tried[2 * most + 1], on(Provider::Embedded));
+        assert_eq!(tried.len(), 3 * most + 2);
+        assert!(notices[0].0.contains("out of memory") && notices[0].0.contains("half the tile"));
+        assert!(notices[most].0.contains("provider cpu"), "{:?}", notices[most]);
+    }
+
+    #[test]
+    fn only_what_is_allowed_is_done() {
+        let (tried, _) = tries(Fallback { cpu: false, ..BOTH }, None, no_memory);
+        assert!(tried.iter().all(|c| c.provider == START.provider) && !tried.is_empty());
+        let (tried, _) = tries(Fallback { tile: false, ..BOTH }, None, no_memory);
+        assert_eq!(tried.len(), 2, "cpu and embedded");
+        let (tried, _) = tries(BOTH, Some(64), no_memory);
+        assert_eq!(tried.len(), 2, "a fixed size cannot be halved");
+        let none = Fallback { tile: false, cpu: false, resize: false };
+        assert_eq!(tries(none, None, no_memory).0, []);
+    }
+
+    #[test]
+    fn nan_is_redone_in_fp32_and_then_an_error() {
+        let (tried, notices) = tries(BOTH, None, not_finite);
+        assert_eq!(tried, [Choice { precision: Precision::Fp32, ..START }]);
+        assert!(notices[0].0.contains("NaN") && notices[0].0.contains("fp32"), "{notices:?}");
+    }
+
+    #[test]
+    fn who_cancels_wants_nothing_else() {
+        assert_eq!(tries(BOTH, None, || EngineError::Cancelled.into()).0, []);
+        assert_eq!(tries(BOTH, None, || UpscaleError::from(EngineError::Cancelled).into()).0, []);
+    }
 }

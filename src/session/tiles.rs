@@ -2,6 +2,7 @@
 
 use crate::engine::{Contract, Halo};
 use crate::upscale::blend::Blend;
+use crate::upscale::geometry::align_up;
 use crate::upscale::tile::{TilePlan, TileRequest};
 use crate::upscale::{Size, VideoSpec};
 
@@ -53,7 +54,8 @@ pub fn plan(
     shrink: u32,
     notices: &mut Vec<Notice>,
 ) -> Planned {
-    let border = config.border.px();
+    // Whole output pixels, so that a network of 4/3 does not shift the picture.
+    let border = align_up(config.border.px(), contract.scale.den());
     let halo = config.overlap.unwrap_or(contract.halo.px());
     let mut request = TileRequest {
         max_tile: None,
@@ -61,7 +63,8 @@ pub fn plan(
         border,
         alignment: contract.alignment,
         min_size: contract.min_size,
-        fixed: contract.input.width.zip(contract.input.height).map(|(w, h)| Size::new(w, h)),
+        fixed_width: contract.input.width,
+        fixed_height: contract.input.height,
         scale: contract.scale,
     };
     let whole = frame.grown(border);
@@ -87,11 +90,15 @@ fn doubts(
     halo: usize,
 ) -> impl Iterator<Item = String> {
     let tile = plan.tile_size();
+    let is_fixed = contract.input.width.or(contract.input.height).is_some();
     let raised = config
         .tile_size
         .filter(|&side| plan.len() > 1 && tile.width.max(tile.height) > side)
-        .map(|side| {
-            format!("tile-size {side} is too small for a halo of {halo} px: tiles are {tile}")
+        .map(|side| match is_fixed {
+            true => format!("tile-size {side} is not used: the network fixes tiles of {tile}"),
+            false => {
+                format!("tile-size {side} is too small for a halo of {halo} px: tiles are {tile}")
+            }
         });
     let open = (contract.halo == Halo::Open && plan.len() > 1).then(|| {
         format!("the network looks at the whole frame, but runs in {} tiles of {tile}: tiles may differ in tone", plan.len())
@@ -135,14 +142,32 @@ fn halved(mut size: Size, times: u32) -> Size {
     size
 }
 
+/// Least bytes for a run: no runtime does with less.
+const LEAST_BUDGET: u64 = 32 << 20;
+
 /// Bytes that one run may take: the limit less the pictures that the element keeps, or a share of what is free.
 pub fn budget(limit: Option<u64>, input: &VideoSpec, output: &VideoSpec) -> u64 {
-    let pictures = 4 * 3 * (input.size.area() + 2 * output.size.area()) as u64;
+    let pictures = pictures_bytes(input, output);
     let bytes = match limit {
         Some(limit) => limit.saturating_sub(pictures),
         None => free_memory().saturating_sub(pictures) / 4,
     };
-    bytes.max(32 << 20)
+    bytes.max(LEAST_BUDGET)
+}
+
+/// What the user must hear where `limit` cannot be kept.
+pub fn shortfall(limit: Option<u64>, input: &VideoSpec, output: &VideoSpec) -> Option<Notice> {
+    let least = pictures_bytes(input, output) + LEAST_BUDGET;
+    let limit = limit.filter(|&limit| limit < least)?;
+    let (limit, least) = (limit >> 20, least.div_ceil(1 << 20));
+    Some(Notice(format!(
+        "memory-limit of {limit} MiB cannot be kept: pictures of this size take {least} MiB with the smallest tiles"
+    )))
+}
+
+/// Bytes of the planes of float that an upscaler keeps: the frame, what the network gives, and the result.
+fn pictures_bytes(input: &VideoSpec, output: &VideoSpec) -> u64 {
+    4 * 3 * (input.size.area() + 2 * output.size.area()) as u64
 }
 
 /// Bytes of memory that are free, as far as the system says.
@@ -153,4 +178,56 @@ fn free_memory() -> u64 {
         line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib << 10)
     };
     from_proc().unwrap_or(UNKNOWN_FREE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::testing::contract;
+    use crate::upscale::Ratio;
+
+    #[test]
+    fn a_border_is_whole_output_pixels() {
+        for (num, den, border) in [(2, 1, 4), (3, 2, 4), (4, 3, 6)] {
+            let scale = Ratio::new(num, den).unwrap();
+            let contract = Contract { scale, ..contract(None) };
+            let frame = Size::new(50, 31);
+            let plan = plan(frame, &contract, &Config::default(), 1 << 30, 0, &mut Vec::new()).plan;
+            assert_eq!(plan.border, border);
+            assert!(scale.exactly(plan.border).is_some());
+        }
+    }
+
+    #[test]
+    fn each_halving_makes_tiles_smaller_until_nothing_does() {
+        let (contract, mut last) = (contract(None), usize::MAX);
+        for shrink in 0..16 {
+            let config = Config::default();
+            let frame = Size::new(640, 360);
+            let plan = plan(frame, &contract, &config, 1 << 30, shrink, &mut Vec::new()).plan;
+            let area = plan.tile_size().area();
+            let is_least = plan.x.tile == plan.x.shortest && plan.y.tile == plan.y.shortest;
+            assert!(area < last || is_least, "{shrink}: {area}");
+            last = area;
+        }
+    }
+
+    #[test]
+    fn a_limit_that_cannot_be_kept_is_said() {
+        use crate::upscale::{ChromaSite, ColorSpec, Matrix, PixelFormat, Range};
+        let spec = |width, height| VideoSpec {
+            format: PixelFormat::I420,
+            size: Size::new(width, height),
+            color: ColorSpec {
+                matrix: Matrix::Bt709,
+                range: Range::Limited,
+                site: ChromaSite::LEFT,
+            },
+        };
+        let (from, to) = (spec(3840, 2160), spec(7680, 4320));
+        assert_eq!(shortfall(None, &from, &to), None);
+        assert_eq!(shortfall(Some(2 << 30), &from, &to), None);
+        let notice = shortfall(Some(512 << 20), &from, &to).unwrap();
+        assert!(notice.0.contains("512 MiB"), "{notice:?}");
+    }
 }

@@ -188,7 +188,16 @@ mod tests {
         let max_tile = Some(Size::new(tile, tile));
         TilePlan::new(
             frame,
-            &TileRequest { max_tile, halo, border: 4, alignment, min_size: 1, fixed: None, scale },
+            &TileRequest {
+                max_tile,
+                halo,
+                border: 4,
+                alignment,
+                min_size: 1,
+                fixed_width: None,
+                fixed_height: None,
+                scale,
+            },
         )
     }
 

@@ -31,8 +31,10 @@ pub struct TileRequest {
     pub alignment: usize,
     /// Smallest side that the network takes.
     pub min_size: usize,
-    /// Sizes that the network fixes, if it does.
-    pub fixed: Option<Size>,
+    /// The width that the network fixes, if it does.
+    pub fixed_width: Option<usize>,
+    /// The height that it fixes, if it does.
+    pub fixed_height: Option<usize>,
     /// The network's scale.
     pub scale: Ratio,
 }
@@ -57,6 +59,8 @@ pub struct Axis {
     pub padded: usize,
     /// Context that every tile has: as requested, less where a network of fixed size is too small for it.
     pub halo: usize,
+    /// The shortest tile that the network and its halo allow.
+    pub shortest: usize,
     /// Their places.
     pub spans: Vec<Span>,
 }
@@ -99,12 +103,8 @@ impl TilePlan {
             frame,
             border: request.border,
             scale: request.scale,
-            x: axis(frame.width, request.max_tile.map(|t| t.width), request.fixed.map(|f| f.width)),
-            y: axis(
-                frame.height,
-                request.max_tile.map(|t| t.height),
-                request.fixed.map(|f| f.height),
-            ),
+            x: axis(frame.width, request.max_tile.map(|t| t.width), request.fixed_width),
+            y: axis(frame.height, request.max_tile.map(|t| t.height), request.fixed_height),
         }
     }
 
@@ -156,18 +156,16 @@ impl Axis {
     ) -> Self {
         // Cuts and tiles lie at multiples of the scale's denominator, so that they are whole output pixels.
         let den = request.scale.den();
-        let grid = Grid {
-            unit: lcm(request.alignment.max(1), den),
-            den,
-            halo: align_up(request.halo, den),
-        };
+        let (unit, halo) = (lcm(request.alignment.max(1), den), align_up(request.halo, den));
+        let shortest = align_up((2 * halo + unit).max(request.min_size), unit);
+        let grid = Grid { unit, den, halo, shortest };
         let padded = align_up(len.max(request.min_size), grid.unit);
         if let Some(tile) = fixed {
             // The network knows one size, which may be too small for the halo.
             let halo = grid.halo.min(tile.saturating_sub(grid.unit) / 2 / den * den);
-            return Grid { halo, ..grid }.axis(padded.max(tile), tile);
+            return Grid { halo, shortest: tile, ..grid }.axis(padded.max(tile), tile);
         }
-        let shortest = align_up((2 * grid.halo + grid.unit).max(request.min_size), grid.unit);
+        let shortest = grid.shortest;
         let max = max_tile.map_or(padded, |t| (t / grid.unit * grid.unit).max(shortest));
         if max >= padded {
             return grid.axis(padded, padded);
@@ -191,6 +189,8 @@ struct Grid {
     den: usize,
     /// Context around what a tile owns; a multiple of `den`.
     halo: usize,
+    /// The shortest tile.
+    shortest: usize,
 }
 
 impl Grid {
@@ -213,7 +213,7 @@ impl Grid {
                 own_end: if i + 1 == count { padded } else { cut(i + 1) },
             })
             .collect();
-        Axis { tile, padded, halo: self.halo, spans }
+        Axis { tile, padded, halo: self.halo, shortest: self.shortest, spans }
     }
 }
 
@@ -240,7 +240,8 @@ mod tests {
                 border,
                 alignment,
                 min_size,
-                fixed: None,
+                fixed_width: None,
+                fixed_height: None,
                 scale: Ratio::new(num, den).unwrap(),
             })
     }
@@ -287,7 +288,7 @@ mod tests {
         fn a_fixed_tile_keeps_its_size(len in 1usize..700, tile in 8usize..200, halo in 0usize..40) {
             let request = TileRequest {
                 max_tile: None, halo, border: 4, alignment: 1, min_size: 1,
-                fixed: Some(Size::new(tile, tile)), scale: Ratio::ONE,
+                fixed_width: Some(tile), fixed_height: Some(tile), scale: Ratio::ONE,
             };
             let plan = TilePlan::new(Size::new(len, len), &request);
             prop_assert_eq!(plan.tile_size(), Size::new(tile, tile));
@@ -303,7 +304,8 @@ mod tests {
             border: 4,
             alignment: 1,
             min_size: 1,
-            fixed: None,
+            fixed_width: None,
+            fixed_height: None,
             scale: Ratio::whole(2).unwrap(),
         };
         let plan = TilePlan::new(Size::new(641, 361), &request);
