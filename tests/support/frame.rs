@@ -39,9 +39,13 @@ impl Frame {
     }
 
     pub fn encode(&mut self, picture: &Picture, spec: &ColorSpec) -> Result<(), FrameError> {
+        self.write(|view| encode(picture, spec, view))
+    }
+
+    /// Lets `work` write into it.
+    pub fn write<T>(&mut self, work: impl FnOnce(&mut FrameViewMut) -> T) -> T {
         let planes = self.planes.iter_mut().map(|p| &mut p[..]).collect();
-        let mut view = FrameViewMut::new(self.format, self.size, planes, &self.strides)?;
-        encode(picture, spec, &mut view)
+        work(&mut FrameViewMut::new(self.format, self.size, planes, &self.strides).unwrap())
     }
 
     /// Sets every sample of a component to what `code` says for its column and row.
