@@ -172,7 +172,22 @@ pub fn budget(limit: Option<u64>, input: &VideoSpec, output: &VideoSpec) -> u64 
         Some(limit) => limit.saturating_sub(pictures),
         None => free_memory().saturating_sub(pictures) / 4,
     };
-    bytes.max(32 << 20)
+    bytes.max(LEAST_BUDGET)
+}
+
+/// What the user must hear where `limit` cannot be kept.
+pub fn shortfall(limit: Option<u64>, input: &VideoSpec, output: &VideoSpec) -> Option<Notice> {
+    let least = pictures_bytes(input, output) + LEAST_BUDGET;
+    let limit = limit.filter(|&limit| limit < least)?;
+    let (limit, least) = (limit >> 20, least.div_ceil(1 << 20));
+    Some(Notice(format!(
+        "memory-limit of {limit} MiB cannot be kept: pictures of this size take {least} MiB with the smallest tiles"
+    )))
+}
+
+/// Bytes of the planes of float that an upscaler keeps: the frame, what the network gives, and the result.
+fn pictures_bytes(input: &VideoSpec, output: &VideoSpec) -> u64 {
+    4 * 3 * (input.size.area() + 2 * output.size.area()) as u64
 }
 
 /// Bytes of memory that are free, as far as the system says.
@@ -183,4 +198,56 @@ fn free_memory() -> u64 {
         line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib << 10)
     };
     from_proc().unwrap_or(UNKNOWN_FREE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::testing::contract;
+    use crate::upscale::Ratio;
+
+    #[test]
+    fn a_border_is_whole_output_pixels() {
+        for (num, den, border) in [(2, 1, 4), (3, 2, 4), (4, 3, 6)] {
+            let scale = Ratio::new(num, den).unwrap();
+            let contract = Contract { scale, ..contract(None) };
+            let frame = Size::new(50, 31);
+            let plan = plan(frame, &contract, &Config::default(), 1 << 30, 0, &mut Vec::new()).plan;
+            assert_eq!(plan.border, border);
+            assert!(scale.exactly(plan.border).is_some());
+        }
+    }
+
+    #[test]
+    fn each_halving_makes_tiles_smaller_until_nothing_does() {
+        let (contract, mut last) = (contract(None), usize::MAX);
+        for shrink in 0..16 {
+            let config = Config::default();
+            let frame = Size::new(640, 360);
+            let plan = plan(frame, &contract, &config, 1 << 30, shrink, &mut Vec::new()).plan;
+            let area = plan.tile_size().area();
+            let is_least = plan.x.tile == plan.x.shortest && plan.y.tile == plan.y.shortest;
+            assert!(area < last || is_least, "{shrink}: {area}");
+            last = area;
+        }
+    }
+
+    #[test]
+    fn a_limit_that_cannot_be_kept_is_said() {
+        use crate::upscale::{ChromaSite, ColorSpec, Matrix, PixelFormat, Range};
+        let spec = |width, height| VideoSpec {
+            format: PixelFormat::I420,
+            size: Size::new(width, height),
+            color: ColorSpec {
+                matrix: Matrix::Bt709,
+                range: Range::Limited,
+                site: ChromaSite::LEFT,
+            },
+        };
+        let (from, to) = (spec(3840, 2160), spec(7680, 4320));
+        assert_eq!(shortfall(None, &from, &to), None);
+        assert_eq!(shortfall(Some(2 << 30), &from, &to), None);
+        let notice = shortfall(Some(512 << 20), &from, &to).unwrap();
+        assert!(notice.0.contains("512 MiB"), "{notice:?}");
+    }
 }
