@@ -63,12 +63,7 @@ impl Session {
     ) -> Result<(Self, Vec<Notice>), SessionError> {
         tiles::check_pictures(&input, &output)?;
         let mut notices = Vec::new();
-        if let (Some(fixed), Some(asked)) = (loaded.contract.input.batch, config.batch_size)
-            && fixed != asked
-        {
-            let text = format!("batch-size {asked} is not used: the network fixes it to {fixed}");
-            notices.push(Notice(text));
-        }
+        notices.extend(tiles::shortfall(config.memory_limit, &input, &output));
         let (precision, notice) = precision::choose(&loaded, &config, cancel)?;
         notices.extend(notice);
         let mut choice = Choice { provider: loaded.info.provider, precision, shrink: 0 };
@@ -233,82 +228,5 @@ impl Job {
         }
         let channels = contract.output.channels;
         Ok((Upscaler::new(self.input, self.output, networks, channels, self.finish), info))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::session::Fallback;
-    use crate::session::testing::contract;
-
-    const START: Choice =
-        Choice { provider: Provider::OpenVino, precision: Precision::Bf16, shrink: 0 };
-
-    fn no_memory() -> SessionError {
-        EngineError::OutOfMemory("bad_alloc".into()).into()
-    }
-
-    fn not_finite() -> SessionError {
-        UpscaleError::NotFinite { x: 0, y: 0 }.into()
-    }
-
-    /// Everything that is tried while each try ends in an error of `make`, and what is said.
-    fn tries(
-        fallback: Fallback,
-        fixed: Option<usize>,
-        make: fn() -> SessionError,
-    ) -> (Vec<Choice>, Vec<Notice>) {
-        let config = Config { fallback, ..Config::default() };
-        let (mut tried, mut notices, mut choice) = (Vec::new(), Vec::new(), START);
-        while let Ok(next) =
-            next_choice(choice, make(), &config, &contract(fixed), &[], &mut notices)
-        {
-            tried.push(next);
-            choice = next;
-        }
-        assert_eq!(tried.len(), notices.len(), "each fallback is said");
-        (tried, notices)
-    }
-
-    const BOTH: Fallback = Fallback { tile: true, cpu: true, resize: false };
-
-    #[test]
-    fn memory_runs_out_smaller_tiles_then_other_providers_then_the_error() {
-        let (tried, notices) = tries(BOTH, None, no_memory);
-        assert_eq!(tried[0], Choice { shrink: 1, ..START });
-        let most = MOST_HALVINGS as usize;
-        assert_eq!(tried[most - 1].shrink, MOST_HALVINGS);
-        let on = |provider| Choice { provider, precision: Precision::Fp32, shrink: 0 };
-        assert_eq!(tried[most], on(Provider::Cpu));
-        assert_eq!(tried[2 * most + 1], on(Provider::Embedded));
-        assert_eq!(tried.len(), 3 * most + 2);
-        assert!(notices[0].0.contains("out of memory") && notices[0].0.contains("half the tile"));
-        assert!(notices[most].0.contains("provider cpu"), "{:?}", notices[most]);
-    }
-
-    #[test]
-    fn only_what_is_allowed_is_done() {
-        let (tried, _) = tries(Fallback { cpu: false, ..BOTH }, None, no_memory);
-        assert!(tried.iter().all(|c| c.provider == START.provider) && !tried.is_empty());
-        let (tried, _) = tries(Fallback { tile: false, ..BOTH }, None, no_memory);
-        assert_eq!(tried.len(), 2, "cpu and embedded");
-        let (tried, _) = tries(BOTH, Some(64), no_memory);
-        assert_eq!(tried.len(), 2, "a fixed size cannot be halved");
-        let none = Fallback { tile: false, cpu: false, resize: false };
-        assert_eq!(tries(none, None, no_memory).0, []);
-    }
-
-    #[test]
-    fn nan_is_redone_in_fp32_and_then_an_error() {
-        let (tried, notices) = tries(BOTH, None, not_finite);
-        assert_eq!(tried, [Choice { precision: Precision::Fp32, ..START }]);
-        assert!(notices[0].0.contains("NaN") && notices[0].0.contains("fp32"), "{notices:?}");
-    }
-
-    #[test]
-    fn who_cancels_wants_nothing_else() {
-        assert_eq!(tries(BOTH, None, || EngineError::Cancelled.into()).0, []);
-        assert_eq!(tries(BOTH, None, || UpscaleError::from(EngineError::Cancelled).into()).0, []);
     }
 }

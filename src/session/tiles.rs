@@ -165,6 +165,9 @@ pub fn check_pictures(input: &VideoSpec, output: &VideoSpec) -> Result<(), Engin
     )))
 }
 
+/// A run gets this much, whatever the limit says.
+const LEAST_BUDGET: u64 = 32 << 20;
+
 /// Bytes that one run may take: the limit less the pictures that the element keeps, or a share of what is free.
 pub fn budget(limit: Option<u64>, input: &VideoSpec, output: &VideoSpec) -> u64 {
     let pictures = picture_bytes(input, output);
@@ -177,17 +180,12 @@ pub fn budget(limit: Option<u64>, input: &VideoSpec, output: &VideoSpec) -> u64 
 
 /// What the user must hear where `limit` cannot be kept.
 pub fn shortfall(limit: Option<u64>, input: &VideoSpec, output: &VideoSpec) -> Option<Notice> {
-    let least = pictures_bytes(input, output) + LEAST_BUDGET;
+    let least = picture_bytes(input, output) + LEAST_BUDGET;
     let limit = limit.filter(|&limit| limit < least)?;
     let (limit, least) = (limit >> 20, least.div_ceil(1 << 20));
     Some(Notice(format!(
         "memory-limit of {limit} MiB cannot be kept: pictures of this size take {least} MiB with the smallest tiles"
     )))
-}
-
-/// Bytes of the planes of float that an upscaler keeps: the frame, what the network gives, and the result.
-fn pictures_bytes(input: &VideoSpec, output: &VideoSpec) -> u64 {
-    4 * 3 * (input.size.area() + 2 * output.size.area()) as u64
 }
 
 /// Bytes of memory that are free, as far as the system says.

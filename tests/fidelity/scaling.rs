@@ -68,7 +68,7 @@ fn any_size_comes_out_as_asked_and_near_the_truth() {
         ("animevideov3-x2", times(1.0), 1),
         ("animevideov3-x3", times(2.0), 1),
         ("animevideov3-x2", Size::new(97, 111), 1),
-        ("animevideov3-x2", Size::new(240, 88), 1),
+        ("animevideov3-x2", Size::new(240, 88), 2),
         ("anime4k-m", times(8.0), 3),
         (x1, times(2.0), 1),
         (x1, times(0.5), 1),
@@ -91,8 +91,10 @@ fn any_size_comes_out_as_asked_and_near_the_truth() {
             loaded.source.name,
             psnr(&plain, output)
         );
-        // A picture shifted by half a pixel loses 4 dB and more.
-        assert!(db > of_plain - 1.0, "{model} to {to}: {db} against {of_plain}");
+        // A picture that is shifted by half a pixel loses several dB.
+        // Linear interpolation, done twice, blurs.
+        let gain = if model == x1 || model == x15 { -3.0 } else { 1.0 };
+        assert!(db > of_plain + gain, "{model} to {to}: {db} against {of_plain}");
     }
 }
 
@@ -179,7 +181,8 @@ fn alpha_is_kept_and_a_network_of_four_channels_uses_it() {
             continue;
         };
         let plain = resize(alpha, to.size, Filter::CatmullRom);
-        let by_network = |plane: &Plane| worst(std::slice::from_ref(plane), &[plain.clone()]);
+        let by_network =
+            |plane: &Plane| worst(std::slice::from_ref(plane), std::slice::from_ref(&plain));
         assert!(by_network(&with_three[3]) < 0.01, "{provider}: alpha is resampled");
         assert!(by_network(&with_four[3]) > 1.0, "{provider}: alpha goes through the network");
         assert_eq!(worst(&with_three[..3], &with_four[..3]), 0.0, "{provider}: colours alike");
