@@ -138,8 +138,7 @@ impl Session {
         notices: &mut Vec<Notice>,
     ) -> Result<(), SessionError> {
         let begun = Instant::now();
-        loop {
-            let Err(error) = self.upscaler.process(src, dst, cancel) else { break };
+        while let Err(error) = self.upscaler.process(src, dst, cancel) {
             log::debug!("frame failed: {error}");
             match self.fall_back(error.into(), notices) {
                 Ok(true) => {}

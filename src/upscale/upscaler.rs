@@ -5,7 +5,7 @@ use super::decode::decode;
 use super::encode::encode;
 use super::finish::{mix, sharpen};
 use super::format::{Kind, PixelFormat};
-use super::frame::{FrameView, FrameViewMut};
+use super::frame::{FrameError, FrameView, FrameViewMut};
 use super::geometry::{Ratio, Size};
 use super::network::{Network, UpscaleError};
 use super::picture::{ColorModel, Picture, Plane};
@@ -115,7 +115,7 @@ impl Upscaler {
         dst: &mut FrameViewMut,
         cancel: &Cancel,
     ) -> Result<(), UpscaleError> {
-        decode(src, &self.input.color, &mut self.decoded);
+        self.read(src)?;
         self.run_networks(cancel)?;
         self.finish();
         encode(&self.result, &self.output.color, dst)?;
@@ -131,9 +131,18 @@ impl Upscaler {
         src: &FrameView,
         dst: &mut FrameViewMut,
     ) -> Result<(), UpscaleError> {
-        decode(src, &self.input.color, &mut self.decoded);
+        self.read(src)?;
         let picture = resize_picture(&self.decoded, self.output.size, Filter::CatmullRom);
         Ok(encode(&picture, &self.output.color, dst)?)
+    }
+
+    fn read(&mut self, src: &FrameView) -> Result<(), FrameError> {
+        let (frame, picture) = (src.size(), self.input.size);
+        if frame != picture {
+            return Err(FrameError::Picture { picture, frame });
+        }
+        decode(src, &self.input.color, &mut self.decoded);
+        Ok(())
     }
 
     fn run_networks(&mut self, cancel: &Cancel) -> Result<(), UpscaleError> {

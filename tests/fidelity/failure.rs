@@ -4,11 +4,12 @@ use gstkizuna::engine::{
     Cancel, Engine, EngineError, EngineInfo, Precision, Provider,
     Provider::{Embedded, OpenVino},
 };
-use gstkizuna::session::Config;
+use gstkizuna::session::{Config, Fallback, SessionError};
 use gstkizuna::upscale::upscaler::Finish;
 use gstkizuna::upscale::{PixelFormat, Plane, Samples, Size, Tensor, UpscaleError};
 
-use crate::common::{config, network, one_at_a_time, session, shipped, video};
+use crate::common::{config, drawn, network, one_at_a_time, process, session, shipped, video};
+use crate::support::frame::Frame;
 
 /// An engine that does what a test wants.
 struct Fake<F> {
@@ -61,7 +62,11 @@ fn fill(tensor: &mut Tensor, value: f32) {
 
 #[test]
 fn an_honest_engine_passes() {
-    let out = run(fake(|_, dst| Ok(fill(dst, 0.25))), &Cancel::new()).unwrap();
+    let engine = fake(|_, dst| {
+        fill(dst, 0.25);
+        Ok(())
+    });
+    let out = run(engine, &Cancel::new()).unwrap();
     assert!(out.iter().all(|p| p.samples().iter().all(|&v| v == 0.25)));
 }
 
@@ -116,6 +121,28 @@ fn an_engines_error_and_a_raised_flag_end_the_frame() {
     cancel.raise();
     let error = run(fake(|_, _| panic!("it must not run")), &cancel).unwrap_err();
     assert!(matches!(error, UpscaleError::Engine(EngineError::Cancelled)), "{error}");
+}
+
+#[test]
+fn a_frame_of_another_size_than_announced_is_an_error() {
+    let _one = one_at_a_time();
+    let loaded = shipped(Embedded, "anime4k-m").unwrap();
+    let (size, to) = (Size::new(40, 30), video(PixelFormat::Rgb, Size::new(80, 60)));
+    let specs = (video(PixelFormat::Rgb, size), to);
+    let config = Config { fallback: Fallback::default(), ..config(Embedded, "anime4k-m") };
+    let (mut session, _) = session(&loaded, config, specs, Finish::default());
+    for wrong in [Size::new(39, 30), Size::new(40, 31)] {
+        let src = drawn(PixelFormat::Rgb, wrong, 1);
+        let mut notices = Vec::new();
+        let mut dst = Frame::new(to.format, to.size, 0);
+        let result =
+            dst.write(|dst| session.process(&src.view(), dst, &Cancel::new(), &mut notices));
+        let error = result.unwrap_err();
+        assert!(matches!(error, SessionError::Frame(UpscaleError::Frame(_))), "{error}");
+        assert!(notices.is_empty(), "{notices:?}");
+    }
+    // It goes on as if nothing had been.
+    process(&mut session, &drawn(PixelFormat::Rgb, size, 1), to);
 }
 
 /// That the process itself keeps to the limit is tested where the element runs; here, that the plan does.

@@ -33,8 +33,7 @@ fn subset() -> Vec<Case> {
         let borders = [Mirror, Model];
         cases.push((SMALL, Embedded, tile, blends[i % 2], borders[i / 2 % 2]));
         cases.push((MIDDLE, providers[i % 3], tile, blends[i / 2 % 2], borders[i % 2]));
-        // The embedded engine does the large tiles, the fast ones the small.
-        cases.push((ODD, providers[(i + 1) % 3], tile, blends[i % 2], borders[(i + 1) / 2 % 2]));
+        cases.push((ODD, providers[(i + 1) % 3], tile, blends[i % 2], borders[i.div_ceil(2) % 2]));
     }
     cases
 }

@@ -181,7 +181,8 @@ fn alpha_is_kept_and_a_network_of_four_channels_uses_it() {
             continue;
         };
         let plain = resize(alpha, to.size, Filter::CatmullRom);
-        let by_network = |plane: &Plane| worst(std::slice::from_ref(plane), &[plain.clone()]);
+        let by_network =
+            |plane: &Plane| worst(std::slice::from_ref(plane), std::slice::from_ref(&plain));
         assert!(by_network(&with_three[3]) < 0.01, "{provider}: alpha is resampled");
         assert!(by_network(&with_four[3]) > 1.0, "{provider}: alpha goes through the network");
         assert_eq!(worst(&with_three[..3], &with_four[..3]), 0.0, "{provider}: colours alike");
