@@ -66,7 +66,7 @@ fn files_that_cannot_be_read() {
 fn a_file_without_permission() {
     use std::os::unix::fs::PermissionsExt;
     let (_dir, path) = model("rgb-x2");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(&path).is_ok() {
         println!("skipped: this user (root?) may read everything");
         return;
@@ -90,7 +90,7 @@ fn kinds_of_errors() {
 
 #[test]
 fn providers_without_hardware() {
-    for provider in ["cuda", "tensorrt", "directml", "coreml", "migraphx"] {
+    for provider in ["cuda", "tensorrt", "directml", "coreml", "migraphx", "webgpu"] {
         let alone = with(&format!("model=anime4k-m provider={provider}"));
         if alone.errors.is_empty() {
             println!("skipped: {provider} runs here");

@@ -64,6 +64,9 @@ fn in_words(value: &glib::Value) -> String {
     if let Some((_, chosen)) = glib::EnumValue::from_value(value) {
         return chosen.nick().into();
     }
+    if value.get::<Option<gst::Structure>>().is_ok_and(|s| s.is_none()) {
+        return "NULL".into();
+    }
     value
         .transform::<String>()
         .ok()
