@@ -175,6 +175,19 @@ fn interlaced_video_is_refused_with_advice() {
 }
 
 #[test]
+fn mixed_video_runs_up_to_its_first_interlaced_frame() {
+    let mut h = harness(&element());
+    let caps = video("I420,width=32,height=18,interlace-mode=mixed");
+    h.set_src_caps(caps.clone());
+    assert_eq!(h.push(buffer(&caps)), Ok(gst::FlowSuccess::Ok));
+    let mut interlaced = buffer(&caps);
+    interlaced.get_mut().unwrap().set_flags(gst::BufferFlags::from_bits_retain(
+        gst_video::VideoBufferFlags::INTERLACED.bits(),
+    ));
+    assert_eq!(h.push(interlaced), Err(gst::FlowError::Error));
+}
+
+#[test]
 fn memory_of_a_device_is_refused() {
     let element = element();
     let mut h = harness(&element);

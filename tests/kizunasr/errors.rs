@@ -90,7 +90,7 @@ fn kinds_of_errors() {
 
 #[test]
 fn providers_without_hardware() {
-    for provider in ["cuda", "tensorrt", "directml", "coreml", "migraphx"] {
+    for provider in ["cuda", "tensorrt", "directml", "coreml", "migraphx", "webgpu"] {
         let alone = with(&format!("model=anime4k-m provider={provider}"));
         if alone.errors.is_empty() {
             println!("skipped: {provider} runs here");

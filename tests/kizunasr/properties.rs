@@ -60,9 +60,26 @@ fn names_defaults_and_mutability_are_the_designs() {
     assert_eq!(specs.len(), TABLE.len() + 1 + read_only.len());
 }
 
+#[test]
+fn numbers_have_a_range() {
+    let specs = own().1;
+    for (name, least, most) in
+        [("scale", 0.0, 16.0), ("strength", 0.0, 1.0), ("sharpness", -1.0, 1.0)]
+    {
+        let spec = specs.iter().find(|p| p.name() == name).unwrap();
+        let spec = spec.downcast_ref::<glib::ParamSpecDouble>().unwrap();
+        assert_eq!((spec.minimum(), spec.maximum()), (least, most), "{name}");
+    }
+    let overlap = specs.iter().find(|p| p.name() == "overlap").unwrap();
+    assert_eq!(overlap.downcast_ref::<glib::ParamSpecInt>().unwrap().minimum(), -1);
+}
+
 fn in_words(value: &glib::Value) -> String {
     if let Some((_, chosen)) = glib::EnumValue::from_value(value) {
         return chosen.nick().into();
+    }
+    if value.get::<Option<gst::Structure>>().is_ok_and(|s| s.is_none()) {
+        return "NULL".into();
     }
     value
         .transform::<String>()

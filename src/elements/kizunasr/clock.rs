@@ -55,9 +55,9 @@ impl LateFrames {
     /// Takes over what a QoS event says: a frame of running time `timestamp` came `diff` ns too late (negative: early).
     pub fn note(&self, timestamp: Option<gst::ClockTime>, diff: i64) {
         let mut late = self.0.lock();
-        late.earliest = timestamp
-            .filter(|_| diff > 0)
-            .map(|t| t + gst::ClockTime::from_nseconds(2 * diff.unsigned_abs()));
+        late.earliest = timestamp.filter(|_| diff > 0).map(|t| {
+            t.saturating_add(gst::ClockTime::from_nseconds(diff.unsigned_abs()).saturating_mul(2))
+        });
     }
 
     /// Whether a frame of running time `time` comes too late.

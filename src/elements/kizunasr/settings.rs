@@ -72,7 +72,7 @@ pub enum PrecisionChoice {
     Bf16,
 }
 
-/// How tiles are put together.
+/// How neighbouring tiles are put together where they overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
 #[enum_type(name = "GstKizunaBlend")]
 pub enum BlendChoice {
@@ -204,7 +204,7 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             "Absolute path of libonnxruntime (of libopenvino_c for provider=openvino); none searches ORT_DYLIB_PATH, beside the plugin, the data directories and the system. {READY}")),
         glib::ParamSpecEnum::builder_with_default("precision", d.precision)
             .nick("precision")
-            .blurb(&format!("Arithmetic; reduced precision is used only if it agrees with fp32 to 50 dB. {READY}"))
+            .blurb(&format!("Arithmetic of the network; a reduced one is used only if it agrees with fp32 to 50 dB, else fp32 with a warning. {READY}"))
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("tile-size")
@@ -216,7 +216,7 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             .build(),
         glib::ParamSpecInt::builder("overlap")
             .nick("overlap")
-            .blurb(&format!("Context around a tile in input pixels; -1 is the network's measured halo. {READY}"))
+            .blurb(&format!("Context around a tile in input pixels; -1 is the network's measured halo, and less may show seams. {READY}"))
             .minimum(-1)
             .maximum(1024)
             .default_value(d.overlap)
@@ -224,12 +224,12 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             .build(),
         glib::ParamSpecEnum::builder_with_default("blend", d.blend)
             .nick("blend")
-            .blurb(&format!("How tiles are put together. {READY}"))
+            .blurb(&format!("How neighbouring tiles are put together where they overlap. {READY}"))
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("border", d.border)
             .nick("border")
-            .blurb(&format!("What lies beyond the frame's border. {READY}"))
+            .blurb(&format!("What the network sees beyond the frame's border. {READY}"))
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("batch-size")
@@ -248,14 +248,16 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             .build(),
         glib::ParamSpecDouble::builder("scale")
             .nick("scale")
-            .blurb(&format!("Target factor; 0 is the model's own. What downstream fixes wins. {READY}"))
+            .blurb(&format!("Target factor from the input's size to the output's; 0 is the model's own. A size that downstream fixes wins. {READY}"))
+            .minimum(0.0)
             .maximum(16.0)
             .default_value(d.scale)
             .mutable_ready()
             .build(),
         glib::ParamSpecDouble::builder("strength")
             .nick("strength")
-            .blurb("1 is the network alone, 0 is Catmull-Rom scaling alone, between is mixed. May change at any time.")
+            .blurb("Share of the network in the result: 1 is the network alone, 0 is Catmull-Rom scaling alone, between is mixed. May change at any time.")
+            .minimum(0.0)
             .maximum(1.0)
             .default_value(d.strength)
             .mutable_playing()
@@ -278,7 +280,7 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             .build(),
         glib::ParamSpecUInt64::builder("memory-limit")
             .nick("memory limit")
-            .blurb(&format!("Bytes of host or device memory for inference; 0 takes a share of what is free. {READY}"))
+            .blurb(&format!("Bytes of host or device memory for inference and its pictures; 0 takes a share of what is free. {READY}"))
             .default_value(d.memory_limit)
             .mutable_ready()
             .build(),

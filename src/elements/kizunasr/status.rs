@@ -27,12 +27,12 @@ pub fn properties() -> [glib::ParamSpec; 3] {
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("model-info")
             .nick("model information")
-            .blurb("What was found out about the model; known from PAUSED on")
+            .blurb("What was found out about the model, and where from: scale, channels, layout, range, halo and more; known from PAUSED on")
             .read_only()
             .build(),
         glib::ParamSpecString::builder("active-provider")
             .nick("active provider")
-            .blurb("What really runs, and why others do not; known from PAUSED on")
+            .blurb("Provider, runtime, device and precision that really run, and why others do not; known from PAUSED on")
             .read_only()
             .build(),
     ]
