@@ -84,7 +84,10 @@ fn cancelled_by_user(output: &Arc<Output>) -> Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
-#[allow(clippy::disallowed_methods, reason = "this is a program, and its user has said twice to stop")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is a program, and its user has said twice to stop"
+)]
 fn abort() -> ! {
     std::process::exit(INTERRUPTED.into())
 }

@@ -79,8 +79,7 @@ impl Options {
 }
 
 fn property(text: &str) -> Result<(String, String)> {
-    let (name, value) = text
-        .split_once('=')
-        .with_context(|| format!("--set {text}: it must be PROPERTY=VALUE"))?;
+    let (name, value) =
+        text.split_once('=').with_context(|| format!("--set {text}: it must be PROPERTY=VALUE"))?;
     Ok((name.into(), value.into()))
 }

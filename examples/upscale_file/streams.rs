@@ -5,6 +5,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::text::{self, Tags};
+use crate::video::{bin, pad};
 
 /// The elements between which streams are linked.
 #[derive(Clone)]
@@ -86,7 +87,11 @@ impl Ends {
             text::make_plain(stream, if is_matroska { Tags::Kept } else { Tags::Removed });
         }
         if is_aac {
-            return self.link_by(stream, "aacparse", &sink);
+            return self.link_by(
+                stream,
+                "aacparse name=first ! identity name=last silent=true",
+                &sink,
+            );
         }
         // Without a look at caps: those of text change on the way, and the others were compared above.
         self.through_queue(stream)?.link_full(&sink, gst::PadLinkCheck::HIERARCHY)?;
@@ -99,20 +104,24 @@ impl Ends {
         let aac = gst::Caps::builder("audio/mpeg").field("mpegversion", 4).build();
         let sink = media.starts_with("audio/").then(|| self.muxer_pad(&aac)).flatten();
         let Some(sink) = sink else {
-            return self.drop_stream(stream, &format!("this kind of file cannot hold it; {remedy}"));
+            return self
+                .drop_stream(stream, &format!("this kind of file cannot hold it; {remedy}"));
         };
-        self.warn(&format!("{} is converted to AAC, as this kind of file cannot hold it; {remedy}", describe(stream)));
-        let convert = "decodebin ! audioconvert ! audioresample ! avenc_aac bitrate=256000 ! aacparse";
+        self.warn(&format!(
+            "{} is converted to AAC, as this kind of file cannot hold it; {remedy}",
+            describe(stream)
+        ));
+        let convert = "decodebin name=first ! audioconvert ! audioresample ! avenc_aac bitrate=256000 ! aacparse name=last";
         self.link_by(stream, convert, &sink)
     }
 
     /// Through the queue and the elements of a description.
     fn link_by(&self, stream: &gst::Pad, description: &str, sink: &gst::Pad) -> Result<()> {
-        let bin = gst::parse::bin_from_description(description, true)
-            .with_context(|| format!("{} cannot be handled", describe(stream)))?;
+        let bin =
+            bin(description).with_context(|| format!("{} cannot be handled", describe(stream)))?;
         self.add(&bin)?;
-        self.through_queue(stream)?.link(&pad(bin.upcast_ref(), "sink")?)?;
-        pad(bin.upcast_ref(), "src")?.link(sink)?;
+        self.through_queue(stream)?.link(&pad(&bin, "sink")?)?;
+        pad(&bin, "src")?.link(sink)?;
         bin.sync_state_with_parent()?;
         Ok(())
     }
@@ -153,10 +162,6 @@ impl Ends {
     }
 }
 
-fn pad(element: &gst::Element, name: &str) -> Result<gst::Pad> {
-    element.static_pad(name).with_context(|| format!("{} has no pad {name}", element.name()))
-}
-
 fn media_type(pad: &gst::Pad) -> String {
     let caps = pad.current_caps();
     let name = caps.and_then(|caps| caps.structure(0).map(|s| s.name().to_string()));
@@ -169,7 +174,9 @@ fn describe(stream: &gst::Pad) -> String {
 }
 
 fn is_mpeg4(caps: &gst::CapsRef) -> bool {
-    caps.structure(0).and_then(|s| s.get::<i32>("mpegversion").ok()).is_some_and(|v| v == 2 || v == 4)
+    caps.structure(0)
+        .and_then(|s| s.get::<i32>("mpegversion").ok())
+        .is_some_and(|v| v == 2 || v == 4)
 }
 
 fn without_form(mut caps: gst::Caps) -> gst::Caps {

@@ -16,7 +16,9 @@ pub fn make_plain(pad: &gst::Pad, tags: Tags) {
     let wanted = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
     pad.add_probe(wanted, move |_, info| {
         let changed = match &info.data {
-            Some(gst::PadProbeData::Event(event)) => plain_caps(event).map(gst::PadProbeData::Event),
+            Some(gst::PadProbeData::Event(event)) => {
+                plain_caps(event).map(gst::PadProbeData::Event)
+            }
             Some(gst::PadProbeData::Buffer(buffer)) => {
                 plain_buffer(buffer, tags).map(gst::PadProbeData::Buffer)
             }
@@ -67,7 +69,8 @@ fn without_tags(markup: &str) -> String {
 }
 
 fn unescaped(text: &str) -> String {
-    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'")];
+    let entities =
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'")];
     let text = entities.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
     // Last, so that what it makes is not taken for another entity.
     text.replace("&amp;", "&")

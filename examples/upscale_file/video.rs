@@ -42,18 +42,15 @@ impl Video {
         let deinterlace = if options.deinterlace { "! deinterlace fields=top" } else { "" };
         // Without a buffer size x264 takes GStreamer's default bit rate, 2 Mbit/s, for no limit.
         let description = format!(
-            "decodebin {deinterlace} ! queue max-size-buffers=3 max-size-bytes=0 max-size-time=0 \
+            "decodebin name=first {deinterlace} ! queue max-size-buffers=3 max-size-bytes=0 max-size-time=0 \
              ! kizunasr name=upscaler ! capsfilter name=size \
              ! queue max-size-buffers=3 max-size-bytes=0 max-size-time=0 \
-             ! x264enc name=encoder pass=qual quantizer={} vbv-buf-capacity=0 psy-tune=animation",
+             ! x264enc name=last pass=qual quantizer={} vbv-buf-capacity=0 psy-tune=animation",
             options.crf
         );
-        let bin = gst::parse::bin_from_description(&description, true).context(
-            "GStreamer lacks an element; Debian's packages gstreamer1.0-plugins-base, -good, -bad, -ugly and \
-             gstreamer1.0-libav have all that is needed",
-        )?;
+        let bin = bin(&description)?;
         let part = |name| bin.by_name(name).with_context(|| format!("the bin has no {name}"));
-        let (upscaler, size, encoder) = (part("upscaler")?, part("size")?, part("encoder")?);
+        let (upscaler, size, encoder) = (part("upscaler")?, part("size")?, part("last")?);
         for (name, value) in &options.properties {
             set(&upscaler, name, value)?;
         }
@@ -115,6 +112,33 @@ impl Video {
     }
 }
 
+/// Elements in a bin with a pad on either side: those of the elements that are named `first` and `last`.
+///
+/// # Errors
+/// If an element is not installed.
+pub fn bin(description: &str) -> Result<gst::Bin> {
+    let bin = gst::parse::bin_from_description(description, false).context(
+        "GStreamer lacks an element; Debian's packages gstreamer1.0-plugins-base, -good, -bad, -ugly and \
+         gstreamer1.0-libav have all that is needed",
+    )?;
+    for (name, end) in [("first", "sink"), ("last", "src")] {
+        let element = bin.by_name(name).with_context(|| format!("the bin has no {name}"))?;
+        let ghost = gst::GhostPad::builder_with_target(&pad(&element, end)?)?.name(end).build();
+        bin.add_pad(&ghost)?;
+    }
+    Ok(bin)
+}
+
+/// A pad that is always there.
+///
+/// # Errors
+/// If it is not.
+pub fn pad(element: &impl IsA<gst::Element>, name: &str) -> Result<gst::Pad> {
+    element
+        .static_pad(name)
+        .with_context(|| format!("{} has no pad {name}", element.as_ref().name()))
+}
+
 fn add(count: &AtomicU64) {
     count.fetch_add(1, Ordering::SeqCst);
 }
@@ -132,7 +156,8 @@ fn set(element: &gst::Element, name: &str, text: &str) -> Result<()> {
         spec.flags().contains(glib::ParamFlags::WRITABLE),
         "kizunasr's property '{name}' can only be read"
     );
-    let refused = || format!("{name}={text}: kizunasr's '{name}' is: {}", spec.blurb().unwrap_or_default());
+    let refused =
+        || format!("{name}={text}: kizunasr's '{name}' is: {}", spec.blurb().unwrap_or_default());
     // Text is text: GStreamer would want it quoted where it has spaces.
     let value = if spec.value_type() == glib::Type::STRING {
         text.to_value()
@@ -144,10 +169,6 @@ fn set(element: &gst::Element, name: &str, text: &str) -> Result<()> {
     let taken = element.property_value(name);
     ensure!(value.compare(&taken).is_none_or(|order| order.is_eq()), refused());
     Ok(())
-}
-
-fn pad(element: &gst::Element, name: &str) -> Result<gst::Pad> {
-    element.static_pad(name).with_context(|| format!("{} has no pad {name}", element.name()))
 }
 
 fn count(
@@ -189,7 +210,8 @@ fn output_caps(upscaler: &gst::Element, input: &gst_video::VideoInfo) -> gst::Ca
     let caps = gst::Caps::builder("video/x-raw").field("format", format);
     let factor = factor(upscaler);
     let exact = |px: u32| f64::from(px) * factor;
-    let even = |px: u32| ((exact(px) / 2.0).round() * 2.0).clamp(2.0, f64::from(i32::MAX - 1)) as i32;
+    let even =
+        |px: u32| ((exact(px) / 2.0).round() * 2.0).clamp(2.0, f64::from(i32::MAX - 1)) as i32;
     let (width, height) = (even(input.width()), even(input.height()));
     if [(input.width(), width), (input.height(), height)]
         .iter()
@@ -205,7 +227,10 @@ fn output_caps(upscaler: &gst::Element, input: &gst_video::VideoInfo) -> gst::Ca
             )
         );
     }
-    caps.field("width", width).field("height", height).field("pixel-aspect-ratio", input.par()).build()
+    caps.field("width", width)
+        .field("height", height)
+        .field("pixel-aspect-ratio", input.par())
+        .build()
 }
 
 /// The factor that was asked for, else the model's own.
