@@ -201,7 +201,7 @@ fn what_cannot_be_done_is_said_and_leaves_nothing() {
 fn ctrl_c_leaves_no_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
-    make_film(folder, "in.mkv", "640x360", "yuv420p", 240);
+    make_film(folder, "in.mkv", "160x96", "yuv420p", 2400);
     let before = files(folder);
     let mut command = upscale(&["in.mkv", "out.mp4"], folder);
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
