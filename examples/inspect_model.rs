@@ -1,26 +1,68 @@
 //! Says everything that can be found out about a model: `cargo run --release --example inspect_model -- MODEL`.
-//!
-//! `MODEL` is a card's name or the path of an `.onnx` file; without it, the embedded model is shown.
 
-use std::error::Error;
+use std::process::ExitCode;
 
-use gstkizuna::engine::{Cancel, EngineOptions, Provider, open};
-use gstkizuna::models::{data_dirs, inspect, resolve};
+use anyhow::{Context, Result, anyhow, bail};
+use gstkizuna::engine::{Cancel, Engine, EngineOptions, Provider, open};
+use gstkizuna::models::{Report, data_dirs, inspect, resolve};
 use gstkizuna::upscale::Tensor;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let model = std::env::args().nth(1);
-    let own = std::env::current_exe()?;
-    let found = resolve(model.as_deref(), &data_dirs(own.parent(), None))?;
-    let mut engine = open(Provider::Embedded, &found.source, None, &EngineOptions::default())?;
-    let report = inspect(&found.source, found.card.as_ref(), &mut |input| {
+const HELP: &str = "\
+inspect_model [MODEL] [--provider P]
+
+  MODEL         one of models/*.toml, or an ONNX file (default: the embedded model)
+  --provider P  embedded cpu openvino cuda tensorrt directml coreml migraphx webgpu (default: embedded)
+";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    use lexopt::prelude::*;
+    let (mut model, mut provider) = (None, Provider::Embedded);
+    let mut args = lexopt::Parser::from_env();
+    while let Some(argument) = args.next()? {
+        match argument {
+            Value(name) if model.is_none() => model = Some(name.string()?),
+            Value(name) => bail!("one model at a time: '{}' is too much", name.display()),
+            Long("provider") => {
+                provider = args.value()?.string()?.parse().map_err(|e: String| anyhow!(e))?;
+            }
+            Short('h') | Long("help") => {
+                print!("{HELP}");
+                return Ok(());
+            }
+            _ => return Err(argument.unexpected().into()),
+        }
+    }
+    print!("{}", report(model.as_deref(), provider)?);
+    Ok(())
+}
+
+fn report(model: Option<&str>, provider: Provider) -> Result<Report> {
+    let own = std::env::current_exe().context("this program cannot find itself")?;
+    let search = data_dirs(own.parent(), None);
+    let found = resolve(model, &search)?;
+    let options = EngineOptions { search, ..EngineOptions::default() };
+    let mut opened: Option<Box<dyn Engine>> = None;
+    // Opened at the first run, so that a bad file is refused in our words and not in the runtime's.
+    let mut run = |input: &Tensor| {
+        let engine = match &mut opened {
+            Some(engine) => engine,
+            None => opened.insert(open(provider, &found.source, None, &options)?),
+        };
         let mut output = Tensor::zeros(input.shape, input.layout, input.element());
         engine.run(input, &mut output, &Cancel::new())?;
         Ok(output)
-    })?;
-    print!("{report}");
-    for warning in found.warnings {
-        println!("  warning: {warning}");
-    }
-    Ok(())
+    };
+    let mut report = inspect(&found.source, found.card.as_ref(), &mut run)?;
+    report.warnings.extend(found.warnings);
+    Ok(report)
 }

@@ -33,7 +33,14 @@ pub fn run(root: &Path, options: Options) -> Result<()> {
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let films = match options.films {
         None => None,
-        Some((source, result)) => Some((checked(&source)?, std::path::absolute(result)?)),
+        Some((source, result)) => {
+            ensure!(
+                !result.exists(),
+                "{} exists; remove it or choose another name",
+                result.display()
+            );
+            Some((checked(&source)?, std::path::absolute(result)?))
+        }
     };
 
     setup::all(root)?;
@@ -49,7 +56,8 @@ pub fn run(root: &Path, options: Options) -> Result<()> {
         }
     };
     let model = options.model.unwrap_or_else(|| MODEL.into());
-    let figures = upscale(root, &source, &result, &model)?;
+    // The made clip's last result may be overwritten; a user's file may not.
+    let figures = upscale(root, &source, &result, &model, !is_own)?;
     let picture = if is_own {
         result.with_extension("before-after.png")
     } else {
@@ -81,7 +89,13 @@ fn build(root: &Path) -> Result<()> {
 }
 
 /// Runs the example; its progress bar goes to the terminal, its last line of output comes back.
-fn upscale(root: &Path, source: &Path, result: &Path, model: &OsString) -> Result<String> {
+fn upscale(
+    root: &Path,
+    source: &Path,
+    result: &Path,
+    model: &OsString,
+    overwrite: bool,
+) -> Result<String> {
     progress::step(&format!("upscaling {} with {}", source.display(), model.display()));
     let mut example = test::cargo(root);
     test::gstreamer_environment(&mut example, &root.join("target/release"));
@@ -90,6 +104,7 @@ fn upscale(root: &Path, source: &Path, result: &Path, model: &OsString) -> Resul
         .args([source, result])
         .arg("--model")
         .arg(model)
+        .args(overwrite.then_some("--force"))
         .stdout(Stdio::piped());
     let mut child = example.spawn().context("cannot start the example upscale_file")?;
     let mut figures = String::new();
