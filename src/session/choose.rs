@@ -1,6 +1,9 @@
 //! Which model, and which provider runs it.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::config::{Config, Notice, SessionError};
 use crate::engine::{
@@ -32,8 +35,8 @@ pub struct Loaded {
     pub info: EngineInfo,
     /// Every provider that was tried, in order; the last one is taken.
     pub verdicts: Vec<Verdict>,
-    /// The precision that passed validation; found out once, at the first session.
-    pub(super) validated: OnceLock<Precision>,
+    /// For each precision that was asked for, the one that passed validation; found out once.
+    pub(super) validated: Arc<Mutex<HashMap<Precision, Precision>>>,
 }
 
 impl Loaded {
@@ -63,7 +66,7 @@ impl Loaded {
                     notices.extend(other_batch(config, &report));
                     verdicts.push(Verdict { provider, refused: None });
                     let contract = Arc::new(report.contract.clone());
-                    let validated = OnceLock::new();
+                    let validated = Arc::default();
                     return Ok((
                         Self { source, report, contract, info, verdicts, validated },
                         notices,

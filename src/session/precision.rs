@@ -19,11 +19,12 @@ pub fn choose(
     config: &Config,
     cancel: &Cancel,
 ) -> Result<(Precision, Option<Notice>), EngineError> {
-    if let Some(&known) = loaded.validated.get() {
+    if let Some(&known) = loaded.validated.lock().get(&config.precision) {
         return Ok((known, None));
     }
     let (precision, notice) = validate(loaded, config, cancel)?;
-    Ok((*loaded.validated.get_or_init(|| precision), notice))
+    loaded.validated.lock().insert(config.precision, precision);
+    Ok((precision, notice))
 }
 
 /// The precision that was asked for if it passes validation, else fp32 with a notice.

@@ -1,6 +1,6 @@
 //! How large a tile may be.
 
-use crate::engine::{Contract, EngineError, Halo};
+use crate::engine::{Contract, EngineError, Halo, Provider};
 use crate::upscale::blend::Blend;
 use crate::upscale::geometry::align_up;
 use crate::upscale::tile::{TilePlan, TileRequest};
@@ -186,6 +186,19 @@ pub fn shortfall(limit: Option<u64>, input: &VideoSpec, output: &VideoSpec) -> O
     Some(Notice(format!(
         "memory-limit of {limit} MiB cannot be kept: pictures of this size take {least} MiB with the smallest tiles"
     )))
+}
+
+/// What of `budget` a run on `provider` may take for each tile of a batch.
+///
+/// rten cannot be stopped within a run, so its tiles are of at most 256x256 px: a run that was left behind keeps the
+/// processor from everybody else until it ends. A network that needs the whole frame gets it all the same.
+pub fn share(budget: u64, provider: Provider, contract: &Contract, batch: usize) -> u64 {
+    let share = budget / batch as u64;
+    if provider == Provider::Embedded && contract.halo != Halo::Open {
+        share.min((256 * 256 * contract.bytes_per_px.max(1) * RUNTIME_OVERHEAD) as u64)
+    } else {
+        share
+    }
 }
 
 /// Bytes of memory that are free, as far as the system says.

@@ -1,6 +1,7 @@
 //! The element's virtual functions.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use gst::glib;
@@ -39,6 +40,8 @@ pub struct KizunaSr {
     session: Mutex<Option<Running>>,
     /// Raised by flush and stop.
     cancel: Cancel,
+    /// From PAUSED→READY to the next start: the end of a flush must not lower the flag then.
+    stopping: AtomicBool,
     /// What QoS events said.
     late: LateFrames,
 }
@@ -275,6 +278,7 @@ impl ElementImpl for KizunaSr {
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         // The parent waits for the streaming thread, which may be in the middle of a frame.
         if transition == gst::StateChange::PausedToReady {
+            self.stopping.store(true, Ordering::SeqCst);
             self.cancel.raise();
         }
         self.parent_change_state(transition)
@@ -288,6 +292,7 @@ impl BaseTransformImpl for KizunaSr {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
+        self.stopping.store(false, Ordering::SeqCst);
         self.cancel.clear();
         self.late.reset();
         let config = self.settings.lock().config(plugin_dir().as_deref());
@@ -346,6 +351,9 @@ impl BaseTransformImpl for KizunaSr {
             gst::EventView::FlushStop(_) => {
                 self.late.reset();
                 self.cancel.clear();
+                if self.stopping.load(Ordering::SeqCst) {
+                    self.cancel.raise();
+                }
             }
             _ => {}
         }

@@ -351,7 +351,9 @@ impl Settings {
 
     /// What is done to the network's result.
     pub fn finish(&self) -> Finish {
-        Finish { strength: self.strength as f32, sharpness: self.sharpness as f32 }
+        // GObject lets NaN through.
+        let number = |v: f64, or| if v.is_finite() { v as f32 } else { or };
+        Finish { strength: number(self.strength, 1.0), sharpness: number(self.sharpness, 0.0) }
     }
 
     /// What may be done when resources run out.
