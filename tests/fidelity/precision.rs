@@ -47,17 +47,19 @@ fn auto_takes_bf16_where_it_gives_the_same_picture() {
     let size = Size::new(160, 90);
     let src = drawn(PixelFormat::Rgb, size, 9);
     let specs = (video(src.format, size), video(PixelFormat::Rgba64le, Size::new(320, 180)));
-    let run = |precision| {
-        let config = asked(OpenVino, "animevideov3-x2", precision);
+    let run = |precision, tile_size| {
+        let config = Config { tile_size, ..asked(OpenVino, "animevideov3-x2", precision) };
         let (mut session, said) = session(&loaded, config, specs, Finish::default());
         assert_eq!(said, [""; 0]);
         (session.engine_info().precision, planes(&process(&mut session, &src, specs.1)))
     };
-    let ((auto, fast), (fp32, exact)) = (run(Auto), run(Fp32));
+    let ((auto, fast), (fp32, exact)) = (run(Auto, None), run(Fp32, None));
     assert_eq!((auto, fp32), (Bf16, Fp32));
     let db = psnr(&fast[..3], &exact[..3]);
     println!("animevideov3-x2, bf16 against fp32: {db:.1} dB");
     assert!(db >= 50.0, "{db}");
+    let (_, tiled) = run(Auto, Some(64));
+    assert!(tiled == fast, "in bf16, too, tiles are the whole bit for bit");
 }
 
 #[test]

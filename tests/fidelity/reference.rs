@@ -40,8 +40,8 @@ fn subset() -> Vec<Case> {
 
 fn matrix(sizes: &[Size], providers: &[Provider]) -> Vec<Case> {
     let mut cases = Vec::new();
-    for &size in sizes {
-        for &provider in providers {
+    for &provider in providers {
+        for &size in sizes {
             for tile in TILES {
                 for blend in [Feather, Crop] {
                     cases.extend(
