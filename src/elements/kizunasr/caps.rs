@@ -112,12 +112,10 @@ fn fixate_size(input: &VideoInfo, width: i32, height: i32, structure: &mut gst::
     };
     // par * (in_w / in_h) / (out_w / out_h)
     let kept = gst::Fraction::approximate_f64(shape * f64::from(h) / f64::from(w)).unwrap_or(par);
-    let kept =
-        if i64::from(w) * i64::from(input.height()) == i64::from(h) * i64::from(input.width()) {
-            par
-        } else {
-            kept
-        };
+    // That the wanted size was rounded to pixels is no change of shape.
+    let is_exact =
+        i64::from(w) * i64::from(input.height()) == i64::from(h) * i64::from(input.width());
+    let kept = if is_exact || (w, h) == (width, height) { par } else { kept };
     if structure.has_field("pixel-aspect-ratio") {
         structure.fixate_field_nearest_fraction("pixel-aspect-ratio", kept);
     } else if kept != gst::Fraction::new(1, 1) {
