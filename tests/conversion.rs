@@ -3,6 +3,10 @@
 //! The originals' results are made by `tests/reference/reference.py` (ncnn itself; Anime4K's shader line by line), which
 //! `cargo xtask test` runs. Where they are not there, the test says that it skips.
 
+#[path = "support/skip.rs"]
+#[macro_use]
+mod skip;
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -38,9 +42,7 @@ fn conversions_agree_with_the_originals() {
             read(&folder.join(format!("{name}.in"))),
             read(&folder.join(format!("{name}.out"))),
         ) else {
-            say(&format!(
-                "skipped: {name} or its reference picture is not here; `cargo xtask test` makes them"
-            ));
+            skip!("{name} or its reference picture is not here; `cargo xtask test` makes them");
             continue;
         };
         let source = ModelSource { name: name.into(), path: Some(model), bytes: bytes.into() };

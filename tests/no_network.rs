@@ -1,7 +1,10 @@
 //! There is no network code in the plugin: neither among its dependencies, nor among the symbols that it asks the system for.
 
+#[path = "support/skip.rs"]
+#[macro_use]
+mod skip;
+
 use std::collections::BTreeSet;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -78,15 +81,13 @@ fn no_dependency_speaks_to_a_network() {
 #[test]
 fn the_plugin_imports_no_socket_function() {
     let Some(library) = library() else {
-        return say(
-            "skipped: the plugin's shared library is not beside the tests; `cargo build` makes it",
+        return skip!(
+            "the plugin's shared library is not beside the tests; `cargo build` makes it"
         );
     };
     let Ok(output) = Command::new("nm").args(["-D", "--undefined-only"]).arg(&library).output()
     else {
-        return say(
-            "skipped: there is no nm to list symbols with; Debian's package binutils has it",
-        );
+        return skip!("there is no nm to list symbols with; Debian's package binutils has it");
     };
     assert!(output.status.success(), "nm: {}", String::from_utf8_lossy(&output.stderr));
     let list = String::from_utf8_lossy(&output.stdout);
@@ -103,9 +104,4 @@ fn library() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
     let names = program.ancestors().skip(1).take(2).map(|dir: &Path| dir.join("libgstkizuna.so"));
     names.into_iter().find(|path| path.is_file())
-}
-
-/// Says it even where the test passes: print macros are captured, the handle is not.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
 }

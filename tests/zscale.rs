@@ -2,6 +2,10 @@
 //!
 //! R'G'B' of limited range is left to `colour.rs`: zscale gives full range whatever it is asked for.
 
+#[path = "support/skip.rs"]
+#[macro_use]
+mod skip;
+
 mod support;
 
 use std::process::Command;
@@ -73,7 +77,7 @@ fn zscale(
     let run = match run {
         Ok(run) => run,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("skipped: ffmpeg not found");
+            skip!("ffmpeg not found");
             return None;
         }
         Err(e) => panic!("ffmpeg: {e}"),

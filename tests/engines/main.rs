@@ -1,5 +1,9 @@
 //! One `check` for every engine: the same tiny networks, the same answers.
 
+#[path = "../support/skip.rs"]
+#[macro_use]
+mod skip;
+
 mod models;
 
 use std::path::PathBuf;
@@ -38,7 +42,7 @@ fn check(provider: Provider) {
     let [i, o] = same(F32, "3");
     match engine::open(provider, &identity.source(i, o), None, &options()) {
         Err(e @ EngineError::Library { .. }) => {
-            println!("skipped: {provider}: {e}");
+            skip!("{provider}: {e}");
             return;
         }
         opened => println!("{provider}: {:?}", opened.unwrap().info()),
@@ -226,7 +230,7 @@ fn all_engines_agree_on_a_real_network() {
             let dims = Some(input.dims());
             let mut engine = match engine::open(provider, &models::compact(), dims, &options) {
                 Err(e @ EngineError::Library { .. }) => {
-                    println!("skipped: {provider}: {e}");
+                    skip!("{provider}: {e}");
                     continue;
                 }
                 opened => opened.unwrap(),
@@ -261,7 +265,7 @@ fn a_provider_that_is_not_there_says_what_is_missing() {
                 println!("{provider} is here: {:?}", engine.info());
                 convolution(provider);
             }
-            Err(EngineError::Library { cause, .. }) => println!("skipped: {provider}: {cause}"),
+            Err(EngineError::Library { cause, .. }) => skip!("{provider}: {cause}"),
             Err(e @ EngineError::Provider { .. }) => {
                 let text = e.to_string();
                 println!("{text}");
@@ -275,7 +279,7 @@ fn a_provider_that_is_not_there_says_what_is_missing() {
     }
     let gpu = EngineOptions { device: Some("GPU.7".into()), ..options() };
     match engine::open(Provider::OpenVino, &model, Some([1, 3, 8, 8]), &gpu) {
-        Err(EngineError::Library { cause, .. }) => println!("skipped: openvino: {cause}"),
+        Err(EngineError::Library { cause, .. }) => skip!("openvino: {cause}"),
         opened => {
             let text = message(opened);
             assert!(text.contains("GPU.7") && text.contains("CPU"), "{text}");
@@ -307,7 +311,7 @@ fn a_library_that_is_not_there_is_named_and_spoils_nothing() {
         }
         match engine::open(provider, &model, None, &options()) {
             Ok(_) => {}
-            Err(EngineError::Library { cause, .. }) => println!("skipped: {provider}: {cause}"),
+            Err(EngineError::Library { cause, .. }) => skip!("{provider}: {cause}"),
             Err(e) => panic!("{provider}: {e}"),
         }
     }

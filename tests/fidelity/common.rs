@@ -51,7 +51,7 @@ pub fn config(provider: Provider, model: &str) -> Config {
 pub fn load(config: &Config) -> Option<(Arc<Loaded>, Vec<Notice>)> {
     let name = config.model.as_deref().unwrap_or_default();
     if !name.ends_with(".onnx") && !models_dir().join(name).with_added_extension("onnx").is_file() {
-        println!("skipped: {name} is not installed (cargo xtask models)");
+        skip!("{name} is not installed (cargo xtask models)");
         return None;
     }
     match Loaded::open(config, &Cancel::new()) {
@@ -59,7 +59,7 @@ pub fn load(config: &Config) -> Option<(Arc<Loaded>, Vec<Notice>)> {
         Err(SessionError::Model(gstkizuna::models::ModelError::Probe { cause, .. }))
             if matches!(cause, EngineError::Library { .. }) =>
         {
-            println!("skipped: {name} on {:?}: {cause}", config.provider);
+            skip!("{name} on {:?}: {cause}", config.provider);
             None
         }
         Err(e) => panic!("{name} on {:?}: {e}", config.provider),

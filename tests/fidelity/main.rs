@@ -2,6 +2,10 @@
 //!
 //! A model or runtime that is not installed is skipped aloud. `KIZUNA_TEST_FULL=1` runs whole matrices (minutes, in release).
 
+#[path = "../support/skip.rs"]
+#[macro_use]
+mod skip;
+
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/zoo.rs"]

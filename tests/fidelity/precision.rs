@@ -32,7 +32,7 @@ fn has_bf16() -> bool {
     let options = EngineOptions { search: vec![models_dir()], ..EngineOptions::default() };
     let has = native_reduced_precision(OpenVino, &options) == Some(Bf16);
     if !has {
-        println!("skipped: OpenVINO is not here, or has no bf16 on this machine");
+        skip!("OpenVINO is not here, or has no bf16 on this machine");
     }
     has
 }

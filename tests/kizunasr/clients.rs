@@ -61,7 +61,7 @@ fn playbin3_takes_it_as_a_filter() {
 fn transcoders_take_it_as_a_filter() {
     init();
     if gst::ElementFactory::find("uritranscodebin").is_none() {
-        println!("skipped: no uritranscodebin (gst-plugins-bad)");
+        skip!("no uritranscodebin (gst-plugins-bad)");
         return;
     }
     let dir = tempfile::tempdir().unwrap();

@@ -1,5 +1,9 @@
 //! `kizunasr` from outside: through a harness, in real pipelines, and in programs of their own.
 
+#[path = "../support/skip.rs"]
+#[macro_use]
+mod skip;
+
 #[path = "../support/zoo.rs"]
 mod zoo;
 

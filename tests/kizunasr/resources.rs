@@ -100,7 +100,7 @@ fn memory_limit_is_kept() {
     };
     let model = match (full, std::path::Path::new(weights).exists()) {
         (true, true) => "animevideov3-x2",
-        (true, false) => return println!("skipped: {weights} is not there"),
+        (true, false) => return skip!("{weights} is not there"),
         _ => "anime4k-m provider=embedded",
     };
     let line = format!(

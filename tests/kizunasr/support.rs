@@ -129,11 +129,20 @@ static INSTALLED: LazyLock<TempDir> = LazyLock::new(|| {
     let plugins = dir.path().join("plugins");
     std::fs::create_dir(&plugins).unwrap();
     std::fs::copy(exe.with_file_name(&name), plugins.join(&name)).unwrap();
+    #[cfg(unix)]
+    open_to_all(dir.path());
     // Scans all plugins once, before tests ask for it side by side.
     let found = tool_in(dir.path(), "gst-inspect-1.0").arg("kizunasr").output().unwrap();
     assert!(found.status.success(), "{found:?}");
     dir
 });
+
+/// Lets other users look into `dir`.
+#[cfg(unix)]
+pub fn open_to_all(dir: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
 
 /// A GStreamer tool that finds the plugin as it was built, and dies of a critical message.
 pub fn tool(name: &str) -> Command {

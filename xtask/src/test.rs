@@ -41,10 +41,27 @@ pub fn run(root: &Path) -> Result<()> {
     build.args(["build", "--workspace"]);
     progress::show(build, "building the plugin")?;
 
+    let skipped = root.join("target/skipped.txt");
+    let _ = std::fs::remove_file(&skipped);
     let mut tests = cargo(root);
     gstreamer_environment(&mut tests, &root.join("target/debug"));
-    tests.args(["test", "--workspace"]);
-    progress::show(tests, "tests")
+    tests.env("KIZUNA_SKIPPED", &skipped).args([
+        "test",
+        "--workspace",
+        "--lib",
+        "--bins",
+        "--tests",
+    ]);
+    tests.args(["--examples"]);
+    progress::show(tests, "tests")?;
+    let skipped = std::fs::read_to_string(skipped).unwrap_or_default();
+    println!("{} skipped on this machine", skipped.lines().count());
+    skipped.lines().for_each(|line| println!("  {line}"));
+
+    let mut examples = cargo(root);
+    gstreamer_environment(&mut examples, &root.join("target/debug"));
+    examples.args(["test", "--workspace", "--doc"]);
+    progress::show(examples, "examples in the documentation")
 }
 
 /// The cargo that runs this program, in the checkout.
