@@ -36,10 +36,10 @@ pub fn run(root: &Path) -> Result<()> {
     deny.current_dir(root).args(["--log-level", "warn", "check", "licenses", "bans"]);
     progress::show(deny, "licences and bans of the dependencies")?;
 
-    // The same packages, features and profile as the tests, so that nothing is compiled twice.
+    // The same packages, features and profile as the tests, so that nothing is compiled twice. Tests run an example.
     let mut build = cargo(root);
-    build.args(["build", "--workspace"]);
-    progress::show(build, "building the plugin")?;
+    build.args(["build", "--workspace", "--lib", "--bins", "--examples"]);
+    progress::show(build, "building the plugin and the examples")?;
 
     let skipped = root.join("target/skipped.txt");
     let _ = std::fs::remove_file(&skipped);
@@ -52,7 +52,6 @@ pub fn run(root: &Path) -> Result<()> {
         "--bins",
         "--tests",
     ]);
-    tests.args(["--examples"]);
     progress::show(tests, "tests")?;
     let skipped = std::fs::read_to_string(skipped).unwrap_or_default();
     println!("{} skipped on this machine", skipped.lines().count());
