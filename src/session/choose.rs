@@ -138,11 +138,12 @@ fn inspect_on(
     let mut run = |input: &Tensor| -> Result<Tensor, EngineError> {
         let engine = match &mut opened {
             Some(engine) => engine,
-            None => opened.insert(engine::open(
+            None => opened.insert(engine::open_unless_cancelled(
                 provider,
                 source,
                 None,
                 &engine_options(config, Precision::Fp32),
+                cancel,
             )?),
         };
         let mut output = Tensor::zeros(input.shape, input.layout, input.element());

@@ -57,11 +57,6 @@ impl Rect {
     pub const fn new(x: usize, y: usize, width: usize, height: usize) -> Self {
         Self { x, y, width, height }
     }
-
-    /// Its width and height.
-    pub const fn size(self) -> Size {
-        Size::new(self.width, self.height)
-    }
 }
 
 /// A positive scale factor as a reduced fraction, so that 3/2 of an even number is exact.

@@ -3,14 +3,16 @@
 use gst::glib;
 use gst::prelude::*;
 
+use crate::engine::EngineInfo;
 use crate::session::{Loaded, Session, Stats};
 
 /// What is shown while and after frames flow.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
     stats: Stats,
+    engine: Option<EngineInfo>,
+    /// The engine, and why others do not run, in words.
     provider: Option<String>,
-    precision: &'static str,
     tile: (u32, u32),
     halo: u32,
     tiles_per_frame: u32,
@@ -42,8 +44,11 @@ impl Status {
     /// Takes over what a session knows.
     pub fn update(&mut self, session: &Session) {
         self.stats.clone_from(session.stats());
-        self.provider = Some(session.describe_provider());
-        self.precision = session.engine_info().precision.nick();
+        // The engine changes with a fallback alone; its description is not made for every frame.
+        if self.engine.as_ref() != Some(session.engine_info()) {
+            self.engine = Some(session.engine_info().clone());
+            self.provider = Some(session.describe_provider());
+        }
         let networks = session.networks();
         if let Some(plan) = networks.first().map(|n| n.plan()) {
             self.tile = (plan.x.tile as u32, plan.y.tile as u32);
@@ -81,7 +86,7 @@ impl Status {
             .field("seconds", seconds)
             .field("fps", fps)
             .field("provider", self.provider.as_deref().unwrap_or(""))
-            .field("precision", self.precision)
+            .field("precision", self.engine.as_ref().map_or("", |e| e.precision.nick()))
             .field("tile-width", self.tile.0)
             .field("tile-height", self.tile.1)
             .field("halo", self.halo)
