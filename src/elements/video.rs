@@ -2,9 +2,10 @@
 
 use gst_video::prelude::*;
 
+use crate::session::Frames;
 use crate::upscale::color::{ChromaSite, ColorSpec, Range, Siting};
 use crate::upscale::format::PixelFormat;
-use crate::upscale::{FrameView, FrameViewMut, Matrix, Size, VideoSpec};
+use crate::upscale::{FrameError, FrameView, FrameViewMut, Matrix, Size, VideoSpec};
 
 /// All formats that the elements take and give, as GStreamer names them.
 pub fn formats() -> impl Iterator<Item = gst_video::VideoFormat> {
@@ -73,32 +74,60 @@ const fn siting(cosited: bool) -> Siting {
     if cosited { Siting::Cosited } else { Siting::Centre }
 }
 
-/// A frame to read. `None` where GStreamer's planes are smaller than its caps say.
-pub fn view<'a>(
-    frame: &'a gst_video::VideoFrameRef<&gst::BufferRef>,
-    spec: &VideoSpec,
-) -> Option<FrameView<'a>> {
-    let planes =
-        (0..frame.n_planes()).map(|i| frame.plane_data(i).ok()).collect::<Option<Vec<_>>>()?;
-    FrameView::new(spec.format, spec.size, &planes, &strides(frame)?).ok()
+/// A buffer to read and the buffer that it becomes, both mapped.
+pub struct VideoPair {
+    src: gst_video::VideoFrame<gst_video::video_frame::Readable>,
+    dst: gst_video::VideoFrame<gst_video::video_frame::Writable>,
+    from: VideoSpec,
+    to: VideoSpec,
 }
 
-/// Runs `fill` on a frame to write. `None` where GStreamer's planes are smaller than its caps say.
-pub fn with_view_mut<T>(
-    frame: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
-    spec: &VideoSpec,
-    fill: impl FnOnce(&mut FrameViewMut) -> T,
-) -> Option<T> {
-    let strides = strides(frame)?;
-    let planes = frame.planes_data_mut();
-    let planes = planes.into_iter().take(strides.len()).collect();
-    let mut view = FrameViewMut::new(spec.format, spec.size, planes, &strides).ok()?;
-    Some(fill(&mut view))
+impl VideoPair {
+    /// Maps `src`, which `infos` describe, and `dst`. `None` where they are smaller than that, or cannot be mapped.
+    pub fn map(
+        src: gst::Buffer,
+        dst: gst::Buffer,
+        (from, to): (&gst_video::VideoInfo, &gst_video::VideoInfo),
+    ) -> Option<Self> {
+        Some(Self {
+            src: gst_video::VideoFrame::from_buffer_readable(src, from).ok()?,
+            dst: gst_video::VideoFrame::from_buffer_writable(dst, to).ok()?,
+            from: spec(from)?,
+            to: spec(to)?,
+        })
+    }
+
+    /// Whether the frame to read says that it is interlaced.
+    pub fn is_interlaced(&self) -> bool {
+        self.src.flags().contains(gst_video::VideoFrameFlags::INTERLACED)
+    }
+
+    /// Unmaps both; the one that was written.
+    pub fn into_written(self) -> gst::Buffer {
+        self.dst.into_buffer()
+    }
 }
 
-fn strides<F: VideoFrameExt>(frame: &F) -> Option<Vec<usize>> {
+impl Frames for VideoPair {
+    fn with(
+        &mut self,
+        work: &mut dyn FnMut(&FrameView, &mut FrameViewMut) -> Result<(), FrameError>,
+    ) -> Result<(), FrameError> {
+        let (from, to) = (&self.from, &self.to);
+        let strides_in = strides(&self.src);
+        let planes = self.src.planes_data();
+        let src = FrameView::new(from.format, from.size, &planes[..strides_in.len()], &strides_in)?;
+        let strides_out = strides(&self.dst);
+        let planes = self.dst.planes_data_mut().into_iter().take(strides_out.len()).collect();
+        let mut dst = FrameViewMut::new(to.format, to.size, planes, &strides_out)?;
+        work(&src, &mut dst)
+    }
+}
+
+/// Bytes from row to row, by plane. A negative one, which no buffer of ours has, becomes 0 and is refused.
+fn strides<F: VideoFrameExt>(frame: &F) -> Vec<usize> {
     let count = frame.n_planes() as usize;
-    frame.plane_stride().iter().take(count).map(|&s| usize::try_from(s).ok()).collect()
+    frame.plane_stride().iter().take(count).map(|&s| usize::try_from(s).unwrap_or(0)).collect()
 }
 
 /// Colorimetry for frames of `format` made from frames of `input`: the same where both are YUV or both RGB; else the same

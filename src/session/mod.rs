@@ -4,34 +4,48 @@
 //! made from it for every new pair of caps: tiles are planned and engines opened for their one shape. Nothing here knows
 //! GStreamer; whatever the user must hear of comes back as a [`Notice`].
 //!
+//! Frames flow through a session in stages that overlap: read, infer, write, deliver (`running.rs`).
+//!
 //! ```
 //! use std::sync::Arc;
 //! use gstkizuna::engine::{Cancel, Provider};
-//! use gstkizuna::session::{Config, Loaded, Session};
-//! use gstkizuna::upscale::upscaler::Finish;
+//! use gstkizuna::session::{Config, Finished, Frames, Loaded, Session, Stats, Treatment};
 //! use gstkizuna::upscale::{
-//!     ChromaSite, ColorSpec, FrameView, FrameViewMut, Matrix, PixelFormat, Range, Size, VideoSpec,
+//!     ChromaSite, ColorSpec, FrameError, FrameView, FrameViewMut, Matrix, PixelFormat, Range, Size, VideoSpec,
 //! };
+//!
+//! const COLOR: ColorSpec = ColorSpec { matrix: Matrix::Bt709, range: Range::Full, site: ChromaSite::LEFT };
+//! const SMALL: VideoSpec = VideoSpec { format: PixelFormat::Rgb, size: Size::new(16, 9), color: COLOR };
+//! const LARGE: VideoSpec = VideoSpec { size: Size::new(32, 18), ..SMALL };
+//!
+//! /// A frame and what it becomes.
+//! struct Pair(Vec<u8>, Vec<u8>);
+//!
+//! impl Frames for Pair {
+//!     fn with(
+//!         &mut self,
+//!         work: &mut dyn FnMut(&FrameView, &mut FrameViewMut) -> Result<(), FrameError>,
+//!     ) -> Result<(), FrameError> {
+//!         let src = FrameView::new(SMALL.format, SMALL.size, &[&self.0], &[16 * 3])?;
+//!         let mut dst = FrameViewMut::new(LARGE.format, LARGE.size, vec![&mut self.1], &[32 * 3])?;
+//!         work(&src, &mut dst)
+//!     }
+//! }
 //!
 //! # #[cfg(feature = "embedded")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let color = ColorSpec { matrix: Matrix::Bt709, range: Range::Full, site: ChromaSite::LEFT };
-//! let input = VideoSpec { format: PixelFormat::Rgb, size: Size::new(16, 9), color };
-//! let output = VideoSpec { size: Size::new(32, 18), ..input };
-//!
 //! let config =
 //!     Config { model: Some("anime4k-m".into()), provider: Some(Provider::Embedded), ..Config::default() };
 //! let cancel = Cancel::new();
 //! let (loaded, _) = Loaded::open(&config, &cancel)?;
-//! let (mut session, _) = Session::new(Arc::new(loaded), config, input, output, Finish::default(), &cancel)?;
-//!
-//! let gray = vec![128; 16 * 9 * 3];
-//! let mut upscaled = vec![0; 32 * 18 * 3];
-//! let src = FrameView::new(input.format, input.size, &[&gray], &[16 * 3])?;
-//! let mut dst = FrameViewMut::new(output.format, output.size, vec![&mut upscaled], &[32 * 3])?;
-//! let mut notices = Vec::new();
-//! session.process(&src, &mut dst, &cancel, &mut notices)?;
-//! assert!(upscaled.iter().all(|&v| v.abs_diff(128) <= 1));
+//! let deliver = |frame: Finished<Pair>| {
+//!     assert!(frame.result.is_ok());
+//!     assert!(frame.frames.1.iter().all(|&v| v.abs_diff(128) <= 1));
+//! };
+//! let (mut session, _) =
+//!     Session::new(Arc::new(loaded), config, (SMALL, LARGE), Stats::default(), cancel, deliver)?;
+//! session.submit(Pair(vec![128; 16 * 9 * 3], vec![0; 32 * 18 * 3]), Treatment::default(), 2)?;
+//! session.drain();
 //! # Ok(())
 //! # }
 //! # #[cfg(not(feature = "embedded"))]
@@ -41,13 +55,16 @@
 mod choose;
 mod config;
 mod fallback;
+mod inference;
 mod precision;
 mod running;
+mod stages;
 mod tiles;
 
 pub use choose::{Loaded, Verdict};
 pub use config::{Config, Fallback, Notice, SessionError};
-pub use running::{Session, Stats};
+pub use inference::Setup;
+pub use running::{Finished, Frames, Session, Stats, Times, Treatment};
 pub use tiles::Border;
 
 #[cfg(test)]

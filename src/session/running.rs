@@ -1,15 +1,70 @@
-//! Frames through the networks, and what is done when one fails.
+//! Frames on their way: four threads, each with a frame of its own in hand.
+//!
+//! ```text
+//! caller              kizuna-infer              kizuna-write         kizuna-deliver
+//! read  ──────────▶   infer   ──────────────▶   write   ─────────▶   what the caller does with it
+//!   ▲                   ▲                         │                       │
+//!   │                   └── planes to write to ───┘                       │
+//!   └────────────────────── pictures to read into ────────────────────────┘
+//! ```
+//!
+//! What travels is owned by the stage that has it, so no stage waits for another one's lock. There is one set of planes: the
+//! networks compute a tile of the next frame while the last frame is written out of them, and put it there when that is done.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::choose::{Loaded, engine_options};
+use parking_lot::{Condvar, Mutex};
+
+use super::choose::Loaded;
 use super::config::{Config, Notice, SessionError};
-use super::fallback::{Choice, next_choice};
-use super::{precision, tiles};
-use crate::engine::{self, Cancel, EngineError, EngineInfo};
-use crate::upscale::upscaler::{Finish, Upscaler, passes};
-use crate::upscale::{FrameView, FrameViewMut, Network, VideoSpec};
+use super::inference::{Inference, Setup};
+use super::stages::{self, Kept, spawn};
+use crate::engine::{Cancel, EngineError};
+use crate::upscale::video::network_model;
+use crate::upscale::{
+    Finish, FrameError, FrameView, FrameViewMut, Plane, Prepared, Reader, Size, UpscaleError,
+    VideoSpec, Writer,
+};
+
+/// A frame to read and the frame that it becomes: buffers of whoever runs the session.
+pub trait Frames: Send + 'static {
+    /// Lets `work` see both.
+    ///
+    /// # Errors
+    /// [`FrameError`] where the buffers are not what they should be.
+    fn with(
+        &mut self,
+        work: &mut dyn FnMut(&FrameView, &mut FrameViewMut) -> Result<(), FrameError>,
+    ) -> Result<(), FrameError>;
+}
+
+/// How a frame is to be treated.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Treatment {
+    /// What is done to the network's result.
+    pub finish: Finish,
+    /// Scaled plainly, because it is late.
+    pub plain: bool,
+}
+
+/// A frame that came out, or did not.
+pub struct Finished<F> {
+    /// What was submitted.
+    pub frames: F,
+    /// Whether the frame was written.
+    pub result: Result<(), SessionError>,
+    /// What the user must hear of.
+    pub notices: Vec<Notice>,
+    /// From submission to the end.
+    pub latency: Duration,
+    /// Figures so far.
+    pub stats: Stats,
+    /// What runs.
+    pub setup: Arc<Setup>,
+}
 
 /// Figures so far.
 #[derive(Debug, Clone, Default)]
@@ -22,211 +77,177 @@ pub struct Stats {
     pub tiles: u64,
     /// Times that something else was done than asked for.
     pub fallbacks: u64,
-    /// Time spent on frames.
+    /// Time during which at least one frame was on its way.
     pub busy: Duration,
-    /// Time spent on the last frame.
-    pub last: Duration,
+    /// Time spent in each stage; stages overlap.
+    pub stages: Times,
 }
 
-/// A network at work on frames of one kind.
-pub struct Session {
-    job: Job,
-    choice: Choice,
-    upscaler: Upscaler,
-    info: EngineInfo,
-    /// Every fallback but plain scaling is used up.
-    plain_from_here: bool,
-    stats: Stats,
+/// Time by stage.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Times {
+    /// Frame to picture.
+    pub read: Duration,
+    /// Picture through the networks.
+    pub infer: Duration,
+    /// Picture to frame.
+    pub write: Duration,
 }
 
-/// What is to be done.
-struct Job {
-    loaded: Arc<Loaded>,
-    config: Config,
-    input: VideoSpec,
-    output: VideoSpec,
-    finish: Finish,
+/// Networks at work on frames of one kind, several at a time. Dropping it waits for the frames on their way, so raise its
+/// `cancel` first.
+pub struct Session<F: Frames> {
+    reader: Reader,
+    cancel: Cancel,
+    setup: Arc<Setup>,
+    /// `None` only while dropping: a closed channel ends the threads.
+    tasks: Option<Sender<Task<F>>>,
+    spare: Receiver<Prepared>,
+    threads: Vec<JoinHandle<()>>,
+    pending: Arc<Pending>,
 }
 
-impl Session {
-    /// Plans tiles and opens engines for frames of `input` that become frames of `output`.
+/// A frame on its way.
+pub(super) struct Task<F> {
+    pub frames: F,
+    pub treatment: Treatment,
+    pub submitted: Instant,
+    pub prepared: Prepared,
+    /// What the networks gave, from the second stage to the third; none where the frame is scaled plainly.
+    pub planes: Option<Vec<Plane>>,
+    pub result: Result<(), SessionError>,
+    pub notices: Vec<Notice>,
+    pub times: Times,
+    pub setup: Arc<Setup>,
+}
+
+/// How many frames are on their way.
+#[derive(Default)]
+pub(super) struct Pending {
+    count: Mutex<usize>,
+    fewer: Condvar,
+}
+
+impl Pending {
+    /// Waits until fewer than `limit` frames are on their way, or `stop` says so. Returns whether they are.
+    fn wait(&self, limit: usize, stop: impl Fn() -> bool) -> bool {
+        let mut count = self.count.lock();
+        while *count >= limit {
+            if stop() {
+                return false;
+            }
+            self.fewer.wait_for(&mut count, LOOK_AT_STOP);
+        }
+        true
+    }
+
+    /// A frame has left.
+    pub fn leave(&self) {
+        *self.count.lock() -= 1;
+        self.fewer.notify_all();
+    }
+}
+
+/// How often who waits looks whether it should stop.
+const LOOK_AT_STOP: Duration = Duration::from_millis(10);
+
+impl<F: Frames> Session<F> {
+    /// Plans tiles and opens engines for frames of `input` that become frames of `output`. Each frame ends in `deliver`, in
+    /// order, on a thread of its own, with [`EngineError::Cancelled`] while `cancel` is raised. Figures go on from `stats`.
     ///
     /// # Errors
     /// What the engines say; nothing is left open then.
     pub fn new(
         loaded: Arc<Loaded>,
         config: Config,
-        input: VideoSpec,
-        output: VideoSpec,
-        finish: Finish,
-        cancel: &Cancel,
+        (input, output): (VideoSpec, VideoSpec),
+        stats: Stats,
+        cancel: Cancel,
+        deliver: impl FnMut(Finished<F>) + Send + 'static,
     ) -> Result<(Self, Vec<Notice>), SessionError> {
-        tiles::check_pictures(&input, &output)?;
         let mut notices = Vec::new();
-        notices.extend(tiles::shortfall(config.memory_limit, &input, &output));
-        let (precision, notice) = precision::choose(&loaded, &config, cancel)?;
-        notices.extend(notice);
-        let mut choice = Choice { provider: loaded.info.provider, precision, shrink: 0 };
-        let job = Job { loaded, config, input, output, finish };
-        let (upscaler, info) = loop {
-            match job.build(choice, cancel, &mut notices) {
-                Ok(built) => break built,
-                Err(e) => {
-                    let can_shrink = job.loaded.contract.input.size().is_none();
-                    choice = next_choice(choice, e.into(), &job.config, can_shrink, &mut notices)?;
-                }
-            }
+        let model = network_model(loaded.contract.input.channels, &input);
+        let inference = Inference::new(loaded, config, input, output, &cancel, &mut notices)?;
+        let setup = inference.setup().clone();
+        let pending = Arc::new(Pending::default());
+
+        let ((tasks, to_infer), (inferred, to_write)) = (channel(), channel());
+        let (written, to_deliver) = channel();
+        let ((planes, kept), (pictures, spare)) = (channel(), channel());
+        let infer = {
+            let cancel = cancel.clone();
+            move || stages::infer(inference, Kept::new(kept), &to_infer, &inferred, &cancel)
         };
-        let stats = Stats::default();
-        Ok((Self { job, choice, upscaler, info, plain_from_here: false, stats }, notices))
+        let writer = Writer::new(output, model);
+        let write = move || stages::write(writer, &planes, &to_write, &written);
+        let last = {
+            let pending = pending.clone();
+            move || stages::deliver(deliver, stats, &to_deliver, &pictures, &pending)
+        };
+        let threads = vec![
+            spawn("kizuna-infer", infer)?,
+            spawn("kizuna-write", write)?,
+            spawn("kizuna-deliver", last)?,
+        ];
+        let reader = Reader::new(input, model);
+        Ok((Self { reader, cancel, setup, tasks: Some(tasks), spare, threads, pending }, notices))
     }
 
-    /// What really runs.
-    pub fn engine_info(&self) -> &EngineInfo {
-        &self.info
+    /// What ran when it began.
+    pub fn setup(&self) -> &Arc<Setup> {
+        &self.setup
     }
 
-    /// One line: what really runs, and why others do not.
-    pub fn describe_provider(&self) -> String {
-        self.job.loaded.describe_provider(&self.info)
-    }
-
-    /// The networks, in the order in which they run: their plans tell about tiles. Empty where frames are scaled plainly.
-    pub fn networks(&self) -> &[Network] {
-        self.upscaler.networks()
-    }
-
-    /// Figures so far.
-    pub fn stats(&self) -> &Stats {
-        &self.stats
-    }
-
-    /// Takes over the figures of the session before, when caps change.
-    pub fn set_stats(&mut self, stats: Stats) {
-        self.stats = stats;
-    }
-
-    /// Changes strength and sharpness from the next frame on.
-    pub fn set_finish(&mut self, finish: Finish) {
-        self.job.finish = finish;
-        self.upscaler.set_finish(finish);
-    }
-
-    /// Upscales one frame; where memory runs out or the result is not finite, falls back as configured and redoes it.
+    /// Waits until fewer than `depth` (at least 1) frames are on their way, then reads one and sends it on its way.
     ///
     /// # Errors
-    /// When no fallback is left; see [`SessionError::is_cancelled`] for flush and stop.
-    pub fn process(
+    /// [`EngineError::Cancelled`]; [`FrameError`] for a frame of another kind than announced. It is lost then.
+    pub fn submit(
         &mut self,
-        src: &FrameView,
-        dst: &mut FrameViewMut,
-        cancel: &Cancel,
-        notices: &mut Vec<Notice>,
+        mut frames: F,
+        treatment: Treatment,
+        depth: usize,
     ) -> Result<(), SessionError> {
-        let begun = Instant::now();
-        if self.networks().is_empty() && !self.plain_from_here {
-            // A flush came while it was rebuilt.
-            (self.upscaler, self.info) = self.job.build(self.choice, cancel, notices)?;
+        if !self.pending.wait(depth.max(1), || self.cancel.is_raised()) {
+            return Err(EngineError::Cancelled.into());
         }
-        while !self.plain_from_here {
-            let Err(error) = self.upscaler.process(src, dst, cancel) else {
-                self.stats.frames += 1;
-                self.stats.tiles +=
-                    self.networks().iter().map(|n| n.plan().len() as u64).sum::<u64>();
-                self.stats.last = begun.elapsed();
-                self.stats.busy += self.stats.last;
-                return Ok(());
-            };
-            log::debug!("frame failed: {error}");
-            let said = notices.len();
-            let fallen_back = self.fall_back(error.into(), cancel, notices);
-            self.stats.fallbacks += (notices.len() - said) as u64;
-            fallen_back?;
+        let submitted = Instant::now();
+        self.spare.try_iter().for_each(|prepared| self.reader.recycle(prepared));
+        let mut prepared = Err(FrameError::Empty(Size::default()));
+        let seen = frames.with(&mut |src, _| {
+            prepared = self.reader.read(src);
+            Ok(())
+        });
+        let task = Task {
+            frames,
+            treatment,
+            submitted,
+            prepared: seen.and(prepared).map_err(UpscaleError::from)?,
+            planes: None,
+            result: Ok(()),
+            notices: Vec::new(),
+            times: Times { read: submitted.elapsed(), ..Times::default() },
+            setup: self.setup.clone(),
+        };
+        *self.pending.count.lock() += 1;
+        match self.tasks.as_ref().map(|tasks| tasks.send(task)) {
+            Some(Ok(())) => Ok(()),
+            _ => Err(EngineError::Run("the thread that upscales frames has ended".into()).into()),
         }
-        self.scale_plainly(src, dst)
     }
 
-    /// Scales one frame plainly, because it is late or nothing else is left.
-    ///
-    /// # Errors
-    /// For frames of another kind than announced.
-    pub fn scale_plainly(
-        &mut self,
-        src: &FrameView,
-        dst: &mut FrameViewMut,
-    ) -> Result<(), SessionError> {
-        self.upscaler.scale_plainly(src, dst)?;
-        self.stats.plain_frames += 1;
-        Ok(())
-    }
-
-    /// Rebuilds with less.
-    fn fall_back(
-        &mut self,
-        mut error: SessionError,
-        cancel: &Cancel,
-        notices: &mut Vec<Notice>,
-    ) -> Result<(), SessionError> {
-        loop {
-            let can_shrink = self.networks().iter().all(|n| n.plan().can_shrink());
-            match next_choice(self.choice, error, &self.job.config, can_shrink, notices) {
-                Ok(choice) => self.choice = choice,
-                Err(e) if self.job.config.fallback.resize && !e.is_cancelled() => {
-                    notices.push(Notice(format!("frames are scaled plainly from here on: {e}")));
-                    self.plain_from_here = true;
-                    self.upscaler.release_networks();
-                    return Ok(());
-                }
-                Err(e) => return Err(e),
-            }
-            // The old engines' memory is given back first.
-            self.upscaler.release_networks();
-            match self.job.build(self.choice, cancel, notices) {
-                Ok((upscaler, info)) => {
-                    (self.upscaler, self.info) = (upscaler, info);
-                    return Ok(());
-                }
-                Err(e) => error = e.into(),
-            }
-        }
+    /// Waits until every frame that was submitted has been delivered.
+    pub fn drain(&self) {
+        // A stage that has died takes no frame any further.
+        self.pending.wait(1, || self.threads.iter().any(JoinHandle::is_finished));
     }
 }
 
-impl Job {
-    /// Plans tiles and opens engines.
-    fn build(
-        &self,
-        choice: Choice,
-        cancel: &Cancel,
-        notices: &mut Vec<Notice>,
-    ) -> Result<(Upscaler, EngineInfo), EngineError> {
-        let (contract, config) = (&self.loaded.contract, &self.config);
-        let budget = tiles::budget(config.memory_limit, &self.input, &self.output);
-        let options = engine_options(config, choice.precision);
-        let mut networks = Vec::new();
-        let mut size = self.input.size;
-        let mut info = self.loaded.info.clone();
-        for _ in 0..passes(size, self.output.size, contract.scale) {
-            let batch = contract.input.batch.or(config.batch_size).unwrap_or(1).max(1);
-            let share = tiles::share(budget, choice.provider, contract, batch);
-            let planned = tiles::plan(size, contract, config, share, choice.shrink, notices);
-            // Tiles that do not exist are not inferred, unless the network insists.
-            let batch = contract.input.batch.unwrap_or(batch.min(planned.plan.len()));
-            let dims = Some(Network::input_dims(contract, &planned.plan, batch));
-            let source = &self.loaded.source;
-            let engine =
-                engine::open_unless_cancelled(choice.provider, source, dims, &options, cancel)?;
-            info.clone_from(engine.info());
-            size = planned.plan.output_size();
-            networks.push(Network::new(
-                contract.clone(),
-                planned.plan,
-                batch,
-                planned.fade,
-                engine,
-            ));
+impl<F: Frames> Drop for Session<F> {
+    fn drop(&mut self) {
+        self.tasks = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
         }
-        let channels = contract.output.channels;
-        Ok((Upscaler::new(self.input, self.output, networks, channels, self.finish), info))
     }
 }

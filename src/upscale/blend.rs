@@ -56,7 +56,7 @@ impl Blender {
     }
 
     /// Prepares planes of the upscaled frame's size for a new frame.
-    pub fn begin(&self, planes: &mut [&mut Plane]) {
+    pub fn begin(&self, planes: &mut [Plane]) {
         if self.faded {
             planes.iter_mut().for_each(|p| p.samples_mut().fill(0.0));
         }
@@ -71,7 +71,7 @@ impl Blender {
         tensor: &Tensor,
         slot: usize,
         range: ValueRange,
-        planes: &mut [&mut Plane],
+        planes: &mut [Plane],
     ) -> bool {
         let (factor, offset) = range.to_unit();
         let len = tensor.shape.elements() / tensor.shape.batch;
@@ -94,7 +94,7 @@ impl Blender {
         tile: &Tile,
         src: &[T],
         tensor: &Tensor,
-        planes: &mut [&mut Plane],
+        planes: &mut [Plane],
         convert: impl Fn(T) -> f32 + Sync,
     ) -> bool {
         let (wx, wy) = (&self.x[tile.column], &self.y[tile.row]);
@@ -209,7 +209,7 @@ mod tests {
         let mut output = Tensor::zeros(shape(size.scaled(plan.scale)), layout, Element::F32);
         let blender = Blender::new(plan, fade);
         let mut dst = Plane::new(plan.output_size());
-        blender.begin(&mut [&mut dst]);
+        blender.begin(std::slice::from_mut(&mut dst));
         for tile in plan.tiles() {
             gather(&[src], plan.border, plan.rect(&tile), ValueRange::Unit, &mut input, 0);
             let (Samples::F32(i), Samples::F32(o)) = (&input.samples, &mut output.samples) else {
@@ -219,7 +219,13 @@ mod tests {
             for (k, v) in o.iter_mut().enumerate() {
                 *v = i[k / width / 2 * size.width + k % width / 2];
             }
-            assert!(blender.add(&tile, &output, 0, ValueRange::Unit, &mut [&mut dst]));
+            assert!(blender.add(
+                &tile,
+                &output,
+                0,
+                ValueRange::Unit,
+                std::slice::from_mut(&mut dst)
+            ));
         }
         dst
     }
@@ -271,9 +277,9 @@ mod tests {
         let blender = Blender::new(&plan, false);
         let mut dst = Plane::new(Size::new(2, 2));
         let tile = plan.tiles().next().unwrap();
-        assert!(blender.add(&tile, &tensor, 0, ValueRange::Unit, &mut [&mut dst]));
+        assert!(blender.add(&tile, &tensor, 0, ValueRange::Unit, std::slice::from_mut(&mut dst)));
         let Samples::F32(s) = &mut tensor.samples else { unreachable!() };
         s[5 * size.width + 5] = f32::NAN;
-        assert!(!blender.add(&tile, &tensor, 0, ValueRange::Unit, &mut [&mut dst]));
+        assert!(!blender.add(&tile, &tensor, 0, ValueRange::Unit, std::slice::from_mut(&mut dst)));
     }
 }

@@ -5,6 +5,28 @@ use rayon::prelude::*;
 use super::geometry::mirror;
 use super::picture::Plane;
 
+/// What is done to the network's result.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Finish {
+    /// 1 is the network alone, 0 is Catmull-Rom alone.
+    pub strength: f32,
+    /// Below 0 softer, above 0 sharper; -1 to 1.
+    pub sharpness: f32,
+}
+
+impl Default for Finish {
+    fn default() -> Self {
+        Self { strength: 1.0, sharpness: 0.0 }
+    }
+}
+
+impl Finish {
+    /// Whether the result is left as it is.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Mixes `plane` with `base` (of the same size): `strength` 1 leaves it, 0 makes it the base.
 pub fn mix(plane: &mut Plane, base: &Plane, strength: f32) {
     let base = base.samples();

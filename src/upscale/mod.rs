@@ -22,16 +22,23 @@ pub mod network;
 
 pub mod finish;
 
-pub mod upscaler;
+pub mod read;
+
+pub mod video;
+
+pub mod write;
 
 pub use color::{ChromaSite, ColorSpec, Matrix, Range, Siting};
 pub use decode::decode;
 pub use encode::encode;
+pub use finish::Finish;
 pub use format::PixelFormat;
 pub use frame::{FrameError, FrameView, FrameViewMut};
 pub use geometry::{Ratio, Rect, Size};
 pub use network::{Network, UpscaleError};
 pub use picture::{ColorModel, Picture, Plane};
+pub use read::{Prepared, Reader};
 pub use resize::{Filter, resize, resize_picture};
 pub use tensor::{Element, Layout, Samples, Shape, Tensor};
-pub use upscaler::{Upscaler, VideoSpec};
+pub use video::VideoSpec;
+pub use write::Writer;

@@ -91,46 +91,64 @@ impl Network {
         self.input.shape.batch
     }
 
-    /// Upscales `src`, a plane a channel of the frame's size, into `dst`, planes of the plan's output size.
+    /// Upscales `src`, a plane a channel of the frame's size. The result is written to what `planes` gives: a plane a channel,
+    /// of any size; it is asked for them when the first tile is done, as the frame before may need them till then.
     ///
     /// # Errors
-    /// What the engine says; a result that is not finite; [`EngineError::Cancelled`] soon after `cancel` is raised. After an
-    /// error `dst` is undefined.
+    /// What the engine says; a result that is not finite; [`EngineError::Cancelled`] soon after `cancel` is raised.
     pub fn run(
         &mut self,
         src: &[&Plane],
-        dst: &mut [&mut Plane],
+        planes: impl FnOnce() -> Vec<Plane>,
         cancel: &Cancel,
-    ) -> Result<(), UpscaleError> {
-        let expected = output_shape(&self.contract, &self.plan, self.batch());
+    ) -> Result<Vec<Plane>, UpscaleError> {
         let tiles: Vec<Tile> = self.plan.tiles().collect();
-        self.blender.begin(dst);
+        let (mut planes, mut dst) = (Some(planes), Vec::new());
         for batch in tiles.chunks(self.batch()) {
-            for slot in 0..self.batch() {
-                // A batch that is not full repeats its last tile.
-                let tile = &batch[slot.min(batch.len() - 1)];
-                let rect = self.plan.rect(tile);
-                gather(src, self.plan.border, rect, self.contract.range, &mut self.input, slot);
-            }
-            if cancel.is_raised() {
-                return Err(EngineError::Cancelled.into());
-            }
-            self.engine.run(&self.input, &mut self.output, cancel)?;
-            if self.output.shape != expected
-                || !self.output.is_whole()
-                || self.output.element() != self.contract.output.element
-            {
-                let layout = self.contract.output.layout;
-                return Err(UpscaleError::WrongOutput {
-                    expected: expected.dims(layout),
-                    got: self.output.dims(),
-                });
+            self.infer(src, batch, cancel)?;
+            if let Some(planes) = planes.take() {
+                dst = planes();
+                let (channels, size) = (self.contract.output.channels, self.plan.output_size());
+                dst.resize_with(channels, Plane::default);
+                dst.iter_mut().for_each(|plane| plane.resize(size));
+                self.blender.begin(&mut dst);
             }
             for (slot, tile) in batch.iter().enumerate() {
-                if !self.blender.add(tile, &self.output, slot, self.contract.range, dst) {
+                if !self.blender.add(tile, &self.output, slot, self.contract.range, &mut dst) {
                     return Err(UpscaleError::NotFinite { x: tile.x.start, y: tile.y.start });
                 }
             }
+        }
+        Ok(dst)
+    }
+
+    /// Runs the engine on the tiles of one batch; the result is in `self.output`.
+    fn infer(
+        &mut self,
+        src: &[&Plane],
+        batch: &[Tile],
+        cancel: &Cancel,
+    ) -> Result<(), UpscaleError> {
+        for slot in 0..self.batch() {
+            // A batch that is not full repeats its last tile.
+            let tile = &batch[slot.min(batch.len() - 1)];
+            let rect = self.plan.rect(tile);
+            gather(src, self.plan.border, rect, self.contract.range, &mut self.input, slot);
+        }
+        if cancel.is_raised() {
+            return Err(EngineError::Cancelled.into());
+        }
+        self.engine.run(&self.input, &mut self.output, cancel)?;
+        let expected = output_shape(&self.contract, &self.plan, self.batch());
+        if self.output.shape != expected
+            || !self.output.is_whole()
+            || self.output.element() != self.contract.output.element
+        {
+            let layout = self.contract.output.layout;
+            return Err(UpscaleError::WrongOutput {
+                expected: expected.dims(layout),
+                got: self.output.dims(),
+            });
         }
         Ok(())
     }

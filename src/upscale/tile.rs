@@ -133,11 +133,6 @@ impl TilePlan {
         self.len() == 0
     }
 
-    /// Input pixels that are inferred for each pixel of the frame: 1 without tiles, border and padding.
-    pub fn overhead(&self) -> f64 {
-        (self.len() * self.tile_size().area()) as f64 / self.frame.area() as f64
-    }
-
     /// All tiles, row by row.
     pub fn tiles(&self) -> impl Iterator<Item = Tile> + '_ {
         self.y.spans.iter().enumerate().flat_map(move |(row, &y)| {

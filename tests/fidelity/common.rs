@@ -2,18 +2,21 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use gstkizuna::engine::{
     Cancel, Contract, Engine, EngineError, EngineOptions, Precision, Provider, open,
 };
 use gstkizuna::models::test_card::sample;
-use gstkizuna::session::{Config, Loaded, Notice, Session, SessionError};
+use gstkizuna::session::{
+    Config, Finished, Frames, Loaded, Notice, Session, SessionError, Setup, Stats, Treatment,
+};
+use gstkizuna::upscale::Finish;
 use gstkizuna::upscale::tile::{TilePlan, TileRequest};
-use gstkizuna::upscale::upscaler::Finish;
 use gstkizuna::upscale::{
-    ChromaSite, ColorSpec, FrameViewMut, Matrix, Network, PixelFormat, Plane, Range, Samples,
-    Shape, Size, Tensor, VideoSpec,
+    ChromaSite, ColorSpec, FrameError, FrameView, FrameViewMut, Matrix, Network, PixelFormat,
+    Plane, Range, Samples, Shape, Size, Tensor, VideoSpec,
 };
 
 use crate::support::frame::Frame;
@@ -83,27 +86,65 @@ pub fn video(format: PixelFormat, size: Size) -> VideoSpec {
     VideoSpec { format, size, color }
 }
 
+/// A session, and what is done to its frames.
+pub struct Work {
+    session: Session<Pair>,
+    treatment: Treatment,
+    delivered: Receiver<Finished<Pair>>,
+}
+
+/// A frame and what it becomes.
+pub struct Pair(Frame, Frame);
+
+impl Frames for Pair {
+    fn with(
+        &mut self,
+        work: &mut dyn FnMut(&FrameView, &mut FrameViewMut) -> Result<(), FrameError>,
+    ) -> Result<(), FrameError> {
+        let Self(src, dst) = self;
+        dst.write(|dst| work(&src.view(), dst))
+    }
+}
+
+impl Work {
+    pub fn setup(&self) -> &Setup {
+        self.session.setup()
+    }
+
+    /// One frame, and what is said about it.
+    pub fn try_process(
+        &mut self,
+        src: &Frame,
+        to: VideoSpec,
+    ) -> Result<(Frame, Vec<Notice>), SessionError> {
+        let pair = Pair(src.clone(), Frame::new(to.format, to.size, 0));
+        self.session.submit(pair, self.treatment, 1)?;
+        let done = self.delivered.recv().unwrap();
+        done.result.map(|()| (done.frames.1, done.notices))
+    }
+}
+
 /// A session and what it said at its start.
 pub fn session(
     loaded: &Arc<Loaded>,
     config: Config,
     (from, to): (VideoSpec, VideoSpec),
     finish: Finish,
-) -> (Session, Vec<String>) {
-    let made = Session::new(loaded.clone(), config, from, to, finish, &Cancel::new());
+) -> (Work, Vec<String>) {
+    let (sender, delivered) = channel();
+    let deliver = move |frame| sender.send(frame).unwrap();
+    let (stats, cancel) = (Stats::default(), Cancel::new());
+    let made = Session::new(loaded.clone(), config, (from, to), stats, cancel, deliver);
     let (session, notices) = made.unwrap_or_else(|e| panic!("{}: {e}", loaded.source.name));
-    (session, notices.into_iter().map(|n| n.0).collect())
+    let treatment = Treatment { finish, plain: false };
+    (Work { session, treatment, delivered }, notices.into_iter().map(|n| n.0).collect())
 }
 
-/// One frame through `session`; nothing may be said about it.
-pub fn process(session: &mut Session, src: &Frame, to: VideoSpec) -> Frame {
-    let mut dst = Frame::new(to.format, to.size, 0);
-    let mut notices = Vec::new();
-    let run =
-        |view: &mut FrameViewMut| session.process(&src.view(), view, &Cancel::new(), &mut notices);
-    dst.write(run).unwrap();
+/// One frame through `work`; nothing may be said about it.
+pub fn process(work: &mut Work, src: &Frame, to: VideoSpec) -> Frame {
+    let (frame, notices) = work.try_process(src, to).unwrap();
     assert!(notices.is_empty(), "{notices:?}");
-    dst
+    frame
 }
 
 /// The whole way: a new session, one frame.
@@ -229,9 +270,6 @@ pub fn network(
 
 /// `planes` through `network`, before anything is rounded.
 pub fn run_network(network: &mut Network, planes: &[Plane]) -> Vec<Plane> {
-    let mut out = vec![Plane::new(network.plan().output_size()); planes.len()];
     let src: Vec<_> = planes.iter().collect();
-    let mut dst: Vec<_> = out.iter_mut().collect();
-    network.run(&src, &mut dst, &Cancel::new()).unwrap();
-    out
+    network.run(&src, Vec::new, &Cancel::new()).unwrap()
 }

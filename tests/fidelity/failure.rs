@@ -5,11 +5,10 @@ use gstkizuna::engine::{
     Provider::{Embedded, OpenVino},
 };
 use gstkizuna::session::{Config, Fallback, SessionError};
-use gstkizuna::upscale::upscaler::Finish;
+use gstkizuna::upscale::Finish;
 use gstkizuna::upscale::{PixelFormat, Plane, Samples, Size, Tensor, UpscaleError};
 
 use crate::common::{config, drawn, network, one_at_a_time, process, session, shipped, video};
-use crate::support::frame::Frame;
 
 /// An engine that does what a test wants.
 struct Fake<F> {
@@ -48,11 +47,9 @@ fn run(engine: Box<dyn Engine>, cancel: &Cancel) -> Result<Vec<Plane>, UpscaleEr
     let size = Size::new(40, 30);
     let channels = loaded.contract.input.channels;
     let src = vec![Plane::filled(size, 0.5); channels];
-    let mut out = vec![Plane::new(Size::new(80, 60)); channels];
     let mut network = network(&loaded, size, (Some(32), 7), Some(engine));
     assert_eq!(network.plan().len(), 4);
-    let mut dst: Vec<_> = out.iter_mut().collect();
-    network.run(&src.iter().collect::<Vec<_>>(), &mut dst, cancel).map(|()| out)
+    network.run(&src.iter().collect::<Vec<_>>(), Vec::new, cancel)
 }
 
 fn fill(tensor: &mut Tensor, value: f32) {
@@ -133,13 +130,8 @@ fn a_frame_of_another_size_than_announced_is_an_error() {
     let (mut session, _) = session(&loaded, config, specs, Finish::default());
     for wrong in [Size::new(39, 30), Size::new(40, 31)] {
         let src = drawn(PixelFormat::Rgb, wrong, 1);
-        let mut notices = Vec::new();
-        let mut dst = Frame::new(to.format, to.size, 0);
-        let result =
-            dst.write(|dst| session.process(&src.view(), dst, &Cancel::new(), &mut notices));
-        let error = result.unwrap_err();
+        let error = session.try_process(&src, to).err().unwrap();
         assert!(matches!(error, SessionError::Frame(UpscaleError::Frame(_))), "{error}");
-        assert!(notices.is_empty(), "{notices:?}");
     }
     // It goes on as if nothing had been.
     process(&mut session, &drawn(PixelFormat::Rgb, size, 1), to);
@@ -161,19 +153,19 @@ fn tiles_of_a_large_frame_keep_to_the_memory_limit() {
             ..config(OpenVino, "animevideov3-x2")
         };
         let (session, _) = session(&loaded, config, specs, Finish::default());
-        let network = &session.networks()[0];
-        let (plan, batch) = (network.plan(), network.batch());
-        let run = 2 * batch * plan.tile_size().area() * loaded.contract.bytes_per_px;
+        let setup = session.setup();
+        let run = 2 * batch * setup.tile.area() * loaded.contract.bytes_per_px;
+        let overhead = (setup.tiles * setup.tile.area()) as f64 / from.area() as f64;
         println!(
             "limit {} MiB, batch {batch}: {} tiles of {}, {} MiB a run and {} MiB of pictures, {:.2} times the frame",
             limit >> 20,
-            plan.len(),
-            plan.tile_size(),
+            setup.tiles,
+            setup.tile,
             run >> 20,
             pictures >> 20,
-            plan.overhead()
+            overhead
         );
         assert!(run + pictures <= limit, "{run} + {pictures} > {limit}");
-        assert!(plan.overhead() < 1.6, "{}", plan.overhead());
+        assert!(overhead < 1.6, "{overhead}");
     }
 }

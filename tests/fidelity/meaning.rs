@@ -7,8 +7,8 @@ use std::fs;
 use gstkizuna::engine::Halo;
 use gstkizuna::engine::Provider::{self, Cpu, Embedded, OpenVino};
 use gstkizuna::session::{Config, Notice};
+use gstkizuna::upscale::Finish;
 use gstkizuna::upscale::geometry::{align_up, mirror};
-use gstkizuna::upscale::upscaler::Finish;
 use gstkizuna::upscale::{Element, PixelFormat, Plane, Size};
 use rten_onnx::onnx::ModelProto;
 
@@ -216,9 +216,9 @@ fn any_batch_gives_the_same_picture_and_a_fixed_one_wins_aloud() {
                 let (mut session, _) = session(&loaded, config, specs, Finish::default());
                 let raw = process(&mut session, &src, specs.1).raw();
                 assert!(*first.get_or_insert_with(|| raw.clone()) == raw, "{name} {provider}");
-                let used = session.networks()[0].batch();
+                let used = session.setup().batch;
                 let is_said = said.iter().any(|s| s.contains("batch-size"));
-                let tiles = session.networks()[0].plan().len();
+                let tiles = session.setup().tiles;
                 match case.expect.batch {
                     Some(fixed) => assert_eq!((used, is_said), (fixed, batch != fixed), "{said:?}"),
                     None => assert_eq!((used, is_said), (batch.min(tiles), false), "{said:?}"),

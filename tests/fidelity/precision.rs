@@ -7,7 +7,7 @@ use gstkizuna::engine::Precision::{self, Auto, Bf16, Fp16, Fp32};
 use gstkizuna::engine::Provider::{self, Cpu, OpenVino};
 use gstkizuna::engine::{EngineOptions, native_reduced_precision};
 use gstkizuna::session::{Config, Loaded};
-use gstkizuna::upscale::upscaler::Finish;
+use gstkizuna::upscale::Finish;
 use gstkizuna::upscale::{PixelFormat, Size};
 use rten_onnx::onnx::DataType;
 
@@ -25,7 +25,7 @@ fn used(loaded: &Arc<Loaded>, config: Config) -> (Precision, Vec<String>) {
     let size = Size::new(64, 48);
     let specs = (video(PixelFormat::Rgb, size), video(PixelFormat::Rgb, Size::new(128, 96)));
     let (session, said) = session(loaded, config, specs, Finish::default());
-    (session.engine_info().precision, said)
+    (session.setup().info.precision, said)
 }
 
 fn has_bf16() -> bool {
@@ -51,7 +51,7 @@ fn auto_takes_bf16_where_it_gives_the_same_picture() {
         let config = Config { tile_size, ..asked(OpenVino, "animevideov3-x2", precision) };
         let (mut session, said) = session(&loaded, config, specs, Finish::default());
         assert_eq!(said, [""; 0]);
-        (session.engine_info().precision, planes(&process(&mut session, &src, specs.1)))
+        (session.setup().info.precision, planes(&process(&mut session, &src, specs.1)))
     };
     let ((auto, fast), (fp32, exact)) = (run(Auto, None), run(Fp32, None));
     assert_eq!((auto, fp32), (Bf16, Fp32));

@@ -2,7 +2,7 @@
 
 use gstkizuna::engine::Provider::{self, Cpu, Embedded};
 use gstkizuna::session::Config;
-use gstkizuna::upscale::upscaler::Finish;
+use gstkizuna::upscale::Finish;
 use gstkizuna::upscale::{
     Filter, Matrix, Picture, PixelFormat, Plane, Size, decode, encode, resize, resize_picture,
 };
@@ -78,7 +78,7 @@ fn any_size_comes_out_as_asked_and_near_the_truth() {
         let Some((loaded, _)) = load(&config(Cpu, model)) else { continue };
         let specs = (video(RGB, src.size), video(DEEP, to));
         let (mut session, _) = session(&loaded, config(Cpu, model), specs, Finish::default());
-        assert_eq!(session.networks().len(), passes, "{model} to {to}");
+        assert_eq!(session.setup().passes, passes, "{model} to {to}");
         let output = process(&mut session, &src, specs.1);
         assert_eq!(output.size, to);
         let output = &planes(&output)[..3];

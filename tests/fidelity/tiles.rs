@@ -3,7 +3,7 @@
 use gstkizuna::engine::Halo;
 use gstkizuna::engine::Provider::{self, Cpu, OpenVino};
 use gstkizuna::session::{Border, Loaded};
-use gstkizuna::upscale::upscaler::Finish;
+use gstkizuna::upscale::Finish;
 use gstkizuna::upscale::{PixelFormat, Plane, Size};
 
 use crate::common::{
@@ -103,11 +103,11 @@ fn a_network_that_never_closes_runs_whole_or_says_so() {
             video(PixelFormat::Rgb, size.scaled(loaded.contract.scale)),
         );
         let (whole, said) = session(&loaded, config(OpenVino, name), specs, Finish::default());
-        assert_eq!(whole.networks()[0].plan().len(), 1, "{name}");
+        assert_eq!(whole.setup().tiles, 1, "{name}");
         assert_eq!(said, [""; 0], "{name}");
         let tiled = gstkizuna::session::Config { tile_size: Some(72), ..config(OpenVino, name) };
         let (tiled, said) = session(&loaded, tiled, specs, Finish::default());
-        assert!(tiled.networks()[0].plan().len() > 1, "{name}");
+        assert!(tiled.setup().tiles > 1, "{name}");
         assert!(said.iter().any(|s| s.contains("looks at the whole frame")), "{name}: {said:?}");
     }
 }

@@ -6,6 +6,7 @@ use gstkizuna::upscale::{
 };
 
 /// A frame of zeros with `slack` bytes behind each row.
+#[derive(Clone)]
 pub struct Frame {
     pub format: PixelFormat,
     pub size: Size,

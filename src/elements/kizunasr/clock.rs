@@ -17,23 +17,36 @@ const SLOW_AFTER: Duration = Duration::from_secs(5);
 pub struct Pace {
     told: Option<Duration>,
     said_slow: bool,
+    /// Time that frames spent in the element, all together.
+    latencies: Duration,
+    frames: u32,
 }
 
 impl Pace {
-    /// What the latency query adds: the time that a frame took when it was last told; 0 before the first frame.
+    /// What the latency query adds: the time from a frame's arrival to its departure when it was last told; 0 before the
+    /// first frame.
     pub fn latency(&self) -> gst::ClockTime {
         gst::ClockTime::try_from(self.told.unwrap_or_default()).unwrap_or(gst::ClockTime::ZERO)
     }
 
-    /// Notes a frame; returns whether the latency changed, and whether it is time to say that work is slow.
-    pub fn note(&mut self, stats: &Stats, frame_duration: Option<gst::ClockTime>) -> (bool, bool) {
-        let mean = stats.busy / stats.frames.max(1) as u32;
+    /// Notes a frame that took `latency` and lasts `duration` in the film; returns whether the latency changed, and whether
+    /// it is time to say that work is slow.
+    pub fn note(
+        &mut self,
+        stats: &Stats,
+        latency: Duration,
+        duration: Option<gst::ClockTime>,
+    ) -> (bool, bool) {
+        self.latencies += latency;
+        self.frames += 1;
+        let mean = self.latencies / self.frames;
         let told = self.told.unwrap_or_default().as_secs_f64();
         let changed = (mean.as_secs_f64() - told).abs() > CHANGE * told;
         if changed {
             self.told = Some(mean);
         }
-        let slower = frame_duration.is_some_and(|d| mean > Duration::from(d));
+        let per_frame = stats.busy / stats.frames.max(1) as u32;
+        let slower = duration.is_some_and(|d| per_frame > Duration::from(d));
         let slow = !self.said_slow && slower && stats.busy > SLOW_AFTER;
         self.said_slow |= slow;
         (changed, slow)

@@ -7,8 +7,10 @@ use std::sync::{Arc, LazyLock};
 use gst::glib;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
+use gst_base::subclass::base_transform::{
+    GenerateOutputSuccess, InputBuffer, PrepareOutputBufferSuccess,
+};
 use gst_base::subclass::prelude::*;
-use gst_video::prelude::*;
 use gst_video::subclass::prelude::*;
 use parking_lot::Mutex;
 
@@ -16,10 +18,10 @@ use super::clock::{LateFrames, Pace};
 use super::metas::Fate;
 use super::settings::{self, Fallback, Settings};
 use super::{caps, metas, status};
+use crate::elements::video::VideoPair;
 use crate::elements::{error, video};
 use crate::engine::Cancel;
-use crate::session::{Loaded, Notice, Session, SessionError};
-use crate::upscale::VideoSpec;
+use crate::session::{Finished, Loaded, Notice, Session, SessionError, Setup, Stats, Treatment};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -29,6 +31,9 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
+/// Frames on their way where `queue-depth` leaves the choice to us: one in each stage.
+const QUEUE_DEPTH: usize = 3;
+
 /// Three locks with three purposes; none that a property or a query wants is held across inference.
 #[derive(Default)]
 pub struct KizunaSr {
@@ -37,13 +42,15 @@ pub struct KizunaSr {
     /// What properties, queries and caps need to know; held for moments.
     negotiated: Mutex<Negotiated>,
     /// The network at work; taken by the streaming thread alone.
-    session: Mutex<Option<Running>>,
+    session: Mutex<Option<Session<VideoPair>>>,
     /// Raised by flush and stop.
     cancel: Cancel,
     /// From PAUSED→READY to the next start: the end of a flush must not lower the flag then.
     stopping: AtomicBool,
     /// What QoS events said.
     late: LateFrames,
+    /// What downstream said to a frame, or that one failed: the next frame's answer.
+    flow: Mutex<Option<gst::FlowError>>,
 }
 
 /// Known between start and stop.
@@ -57,13 +64,6 @@ struct Negotiated {
     status: status::Status,
     /// Time a frame takes, for the latency query.
     pace: Pace,
-}
-
-/// A session with the frames that it is for.
-struct Running {
-    session: Session,
-    input: VideoSpec,
-    output: VideoSpec,
 }
 
 impl KizunaSr {
@@ -83,11 +83,8 @@ impl KizunaSr {
     }
 
     /// Opens a session for the frames that were negotiated, in place of the one in `slot`.
-    fn open_session(&self, slot: &mut Option<Running>) -> Result<(), SessionError> {
-        let (config, finish) = {
-            let settings = self.settings.lock();
-            (settings.config(plugin_dir().as_deref()), settings.finish())
-        };
+    fn open_session(&self, slot: &mut Option<Session<VideoPair>>) -> Result<(), SessionError> {
+        let config = self.settings.lock().config(plugin_dir().as_deref());
         let (loaded, specs, stats) = {
             let negotiated = self.negotiated.lock();
             let specs = negotiated.infos.as_ref();
@@ -99,12 +96,23 @@ impl KizunaSr {
         };
         // The old engines' memory is given back first.
         *slot = None;
-        let (mut session, notices) =
-            Session::new(loaded, config, input, output, finish, &self.cancel)?;
-        session.set_stats(stats);
-        self.negotiated.lock().status.update(&session);
+        let weak = self.ref_counted().downgrade();
+        let deliver = move |frame| {
+            if let Some(element) = weak.upgrade() {
+                element.deliver(frame);
+            }
+        };
+        let (session, notices) = Session::new(
+            loaded,
+            config,
+            (input, output),
+            stats.clone(),
+            self.cancel.clone(),
+            deliver,
+        )?;
+        self.negotiated.lock().status.update(&stats, session.setup());
         self.warn(notices);
-        *slot = Some(Running { session, input, output });
+        *slot = Some(session);
         Ok(())
     }
 
@@ -118,35 +126,68 @@ impl KizunaSr {
         gst::FlowError::Error
     }
 
-    /// One frame; the caller has mapped it.
-    fn upscale(
+    /// How many frames may be on their way.
+    fn depth(&self) -> usize {
+        match self.settings.lock().queue_depth() {
+            0 => QUEUE_DEPTH,
+            depth => depth,
+        }
+    }
+
+    /// Sends a frame on its way.
+    fn submit(
         &self,
-        running: &mut Running,
-        src: &gst_video::VideoFrameRef<&gst::BufferRef>,
-        dst: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
+        slot: &mut Option<Session<VideoPair>>,
+        src: gst::Buffer,
     ) -> Result<(), gst::FlowError> {
-        let Running { session, input, output } = running;
-        let unmapped = |_| {
+        if slot.is_none() {
+            self.open_session(slot).map_err(|e| self.fail(&e))?;
+        }
+        let session = slot.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
+        let infos = self.negotiated.lock().infos.clone().ok_or(gst::FlowError::NotNegotiated)?;
+        let finish = self.settings.lock().finish();
+        let treatment = Treatment { finish, plain: self.is_late(&src) };
+        let prepared = self.parent_prepare_output_buffer(InputBuffer::Readable(&src))?;
+        let PrepareOutputBufferSuccess::Buffer(dst) = prepared else {
+            return Err(gst::FlowError::Error);
+        };
+        let Some(pair) = VideoPair::map(src, dst, (&infos.0, &infos.1)) else {
             gst::element_imp_error!(
                 self,
                 gst::StreamError::Format,
                 ("a frame's planes are smaller than its caps say")
             );
-            gst::FlowError::Error
+            return Err(gst::FlowError::Error);
         };
-        let view = video::view(src, input).ok_or(()).map_err(unmapped)?;
-        session.set_finish(self.settings.lock().finish());
-        let mut notices = Vec::new();
-        let late = self.is_late(src.buffer());
-        let result = video::with_view_mut(dst, output, |dst| {
-            if late {
-                session.scale_plainly(&view, dst)
-            } else {
-                session.process(&view, dst, &self.cancel, &mut notices)
+        if pair.is_interlaced() {
+            gst::element_imp_error!(self, gst::StreamError::Format, ("{INTERLACED}"));
+            return Err(gst::FlowError::Error);
+        }
+        session.submit(pair, treatment, self.depth()).map_err(|e| self.fail(&e))
+    }
+
+    /// A frame that has come to its end; on the session's own thread, so that the next ones go on while downstream works.
+    fn deliver(&self, frame: Finished<VideoPair>) {
+        self.warn(frame.notices);
+        let flow = match frame.result {
+            Ok(()) if self.flow.lock().is_none() => {
+                let buffer = frame.frames.into_written();
+                self.note_progress(&frame.stats, &frame.setup, frame.latency, &buffer);
+                self.obj().src_pad().push(buffer).map(|_| ())
             }
-        });
-        self.warn(notices);
-        result.ok_or(()).map_err(unmapped)?.map_err(|e| self.fail(&e))
+            Ok(()) => Ok(()),
+            Err(e) => Err(self.fail(&e)),
+        };
+        if let Err(e) = flow {
+            self.flow.lock().get_or_insert(e);
+        }
+    }
+
+    /// Waits until all frames on their way have gone downstream, before something that must not overtake them.
+    fn drain(&self) {
+        if let Some(session) = &*self.session.lock() {
+            session.drain();
+        }
     }
 
     /// Whether a frame is so late that `fallback=resize` scales it plainly.
@@ -167,12 +208,17 @@ impl KizunaSr {
     }
 
     /// Keeps what properties show, and tells the bus once where work is slow or latency changed.
-    fn note_progress(&self, running: &Running, buffer: &gst::BufferRef) {
-        let stats = running.session.stats();
+    fn note_progress(
+        &self,
+        stats: &Stats,
+        setup: &Setup,
+        latency: std::time::Duration,
+        buffer: &gst::BufferRef,
+    ) {
         let (latency_changed, slow) = {
             let mut negotiated = self.negotiated.lock();
-            negotiated.status.update(&running.session);
-            negotiated.pace.note(stats, buffer.duration())
+            negotiated.status.update(stats, setup);
+            negotiated.pace.note(stats, latency, buffer.duration())
         };
         if latency_changed {
             let _ = self.post_message(gst::message::Latency::builder().src(&*self.obj()).build());
@@ -292,6 +338,7 @@ impl BaseTransformImpl for KizunaSr {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
+        *self.flow.lock() = None;
         self.stopping.store(false, Ordering::SeqCst);
         self.cancel.clear();
         self.late.reset();
@@ -336,6 +383,9 @@ impl BaseTransformImpl for KizunaSr {
     }
 
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        if let (gst::PadDirection::Sink, gst::QueryView::Drain(_)) = (direction, query.view()) {
+            self.drain();
+        }
         let answered = BaseTransformImplExt::parent_query(self, direction, query);
         if let (true, gst::QueryViewMut::Latency(latency)) = (answered, query.view_mut()) {
             let own = self.negotiated.lock().pace.latency();
@@ -350,11 +400,16 @@ impl BaseTransformImpl for KizunaSr {
             gst::EventView::FlushStart(_) => self.cancel.raise(),
             gst::EventView::FlushStop(_) => {
                 self.late.reset();
+                // They end soon, as the flag is raised.
+                self.drain();
+                *self.flow.lock() = None;
                 self.cancel.clear();
                 if self.stopping.load(Ordering::SeqCst) {
                     self.cancel.raise();
                 }
             }
+            // What follows the frames in the stream must not overtake them.
+            _ if event.is_serialized() => self.drain(),
             _ => {}
         }
         self.parent_sink_event(event)
@@ -381,6 +436,17 @@ impl BaseTransformImpl for KizunaSr {
             Fate::Unknown => self.parent_transform_meta(outbuf, meta, inbuf),
         }
     }
+
+    // In place of transform_frame, which knows one frame at a time. What is generated goes out by `deliver`.
+    fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
+        if let Some(src) = self.take_queued_buffer() {
+            if let Some(e) = *self.flow.lock() {
+                return Err(e);
+            }
+            self.submit(&mut self.session.lock(), src)?;
+        }
+        Ok(GenerateOutputSuccess::NoOutput)
+    }
 }
 
 impl VideoFilterImpl for KizunaSr {
@@ -406,8 +472,12 @@ impl VideoFilterImpl for KizunaSr {
         if video::is_hdr(&in_info) {
             gst::element_imp_info!(self, gst::StreamError::Format, ("{HDR}"));
         }
-        self.negotiated.lock().infos = Some((in_info, out_info));
         let mut session = self.session.lock();
+        // Frames of the old kind leave before the new caps.
+        if let Some(session) = &*session {
+            session.drain();
+        }
+        self.negotiated.lock().infos = Some((in_info, out_info));
         match self.open_session(&mut session) {
             // Caps that are refused in the middle of a flush would be an error upstream: the next frame opens it.
             Err(e) if e.is_cancelled() => Ok(()),
@@ -417,25 +487,6 @@ impl VideoFilterImpl for KizunaSr {
             }
             Ok(()) => Ok(()),
         }
-    }
-
-    fn transform_frame(
-        &self,
-        src: &gst_video::VideoFrameRef<&gst::BufferRef>,
-        dst: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
-    ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        if src.flags().contains(gst_video::VideoFrameFlags::INTERLACED) {
-            gst::element_imp_error!(self, gst::StreamError::Format, ("{INTERLACED}"));
-            return Err(gst::FlowError::Error);
-        }
-        let mut session = self.session.lock();
-        if session.is_none() {
-            self.open_session(&mut session).map_err(|e| self.fail(&e))?;
-        }
-        let running = session.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
-        self.upscale(running, src, dst)?;
-        self.note_progress(running, src.buffer());
-        Ok(gst::FlowSuccess::Ok)
     }
 }
 

@@ -9,8 +9,8 @@ use gst::prelude::*;
 use crate::engine::{EngineOptions, Precision, Provider};
 use crate::models;
 use crate::session::{self, Config};
+use crate::upscale::Finish;
 use crate::upscale::blend;
-use crate::upscale::upscaler::Finish;
 
 /// Who does the arithmetic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
@@ -241,7 +241,7 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             .build(),
         glib::ParamSpecUInt::builder("queue-depth")
             .nick("queue depth")
-            .blurb(&format!("Frames in flight; 0 is chosen. This version always works on 1. {READY}"))
+            .blurb(&format!("Frames on their way at once, so that conversion and inference overlap; 0 is chosen (3). Each needs memory for its pictures. {READY}"))
             .maximum(64)
             .default_value(d.queue_depth)
             .mutable_ready()
@@ -354,6 +354,11 @@ impl Settings {
         // GObject lets NaN through.
         let number = |v: f64, or| if v.is_finite() { v as f32 } else { or };
         Finish { strength: number(self.strength, 1.0), sharpness: number(self.sharpness, 0.0) }
+    }
+
+    /// Frames on their way at once; 0 is chosen.
+    pub fn queue_depth(&self) -> usize {
+        self.queue_depth as usize
     }
 
     /// What may be done when resources run out.

@@ -3,20 +3,13 @@
 use gst::glib;
 use gst::prelude::*;
 
-use crate::engine::EngineInfo;
-use crate::session::{Loaded, Session, Stats};
+use crate::session::{Loaded, Setup, Stats};
 
 /// What is shown while and after frames flow.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
     stats: Stats,
-    engine: Option<EngineInfo>,
-    /// The engine, and why others do not run, in words.
-    provider: Option<String>,
-    tile: (u32, u32),
-    halo: u32,
-    tiles_per_frame: u32,
-    passes: u32,
+    setup: Option<Setup>,
 }
 
 /// The read-only properties.
@@ -24,7 +17,7 @@ pub fn properties() -> [glib::ParamSpec; 3] {
     [
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("statistics")
-            .blurb("Figures so far: frames, plain-frames, tiles, fallbacks, seconds, fps, provider, precision, tile-width, tile-height, halo, tiles-per-frame, passes")
+            .blurb("Figures so far: frames, plain-frames, tiles, fallbacks, seconds (at work), fps, read-seconds, infer-seconds and write-seconds (stages, which overlap), provider, precision, tile-width, tile-height, halo, tiles-per-frame, passes")
             .read_only()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("model-info")
@@ -42,20 +35,12 @@ pub fn properties() -> [glib::ParamSpec; 3] {
 
 impl Status {
     /// Takes over what a session knows.
-    pub fn update(&mut self, session: &Session) {
-        self.stats.clone_from(session.stats());
-        // The engine changes with a fallback alone; its description is not made for every frame.
-        if self.engine.as_ref() != Some(session.engine_info()) {
-            self.engine = Some(session.engine_info().clone());
-            self.provider = Some(session.describe_provider());
+    pub fn update(&mut self, stats: &Stats, setup: &Setup) {
+        self.stats.clone_from(stats);
+        // It changes with a fallback alone.
+        if self.setup.as_ref() != Some(setup) {
+            self.setup = Some(setup.clone());
         }
-        let networks = session.networks();
-        if let Some(plan) = networks.first().map(|n| n.plan()) {
-            self.tile = (plan.x.tile as u32, plan.y.tile as u32);
-            self.halo = plan.x.halo as u32;
-        }
-        self.tiles_per_frame = networks.iter().map(|n| n.plan().len() as u32).sum();
-        self.passes = networks.len() as u32;
     }
 
     /// Figures so far.
@@ -70,14 +55,17 @@ impl Status {
             "model-info" => loaded.map(model_info).to_value(),
             _ => {
                 let before_caps = || loaded.map(|l| l.describe_provider(&l.info));
-                self.provider.clone().or_else(before_caps).to_value()
+                self.setup.as_ref().map(|s| s.provider.clone()).or_else(before_caps).to_value()
             }
         }
     }
 
     fn stats(&self) -> gst::Structure {
-        let seconds = self.stats.busy.as_secs_f64();
+        let Stats { busy, stages, .. } = &self.stats;
+        let seconds = busy.as_secs_f64();
         let fps = if seconds > 0.0 { self.stats.frames as f64 / seconds } else { 0.0 };
+        let setup = self.setup.as_ref();
+        let number = |of: fn(&Setup) -> usize| setup.map_or(0, of) as u32;
         gst::Structure::builder("kizunasr-stats")
             .field("frames", self.stats.frames)
             .field("plain-frames", self.stats.plain_frames)
@@ -85,13 +73,16 @@ impl Status {
             .field("fallbacks", self.stats.fallbacks)
             .field("seconds", seconds)
             .field("fps", fps)
-            .field("provider", self.provider.as_deref().unwrap_or(""))
-            .field("precision", self.engine.as_ref().map_or("", |e| e.precision.nick()))
-            .field("tile-width", self.tile.0)
-            .field("tile-height", self.tile.1)
-            .field("halo", self.halo)
-            .field("tiles-per-frame", self.tiles_per_frame)
-            .field("passes", self.passes)
+            .field("read-seconds", stages.read.as_secs_f64())
+            .field("infer-seconds", stages.infer.as_secs_f64())
+            .field("write-seconds", stages.write.as_secs_f64())
+            .field("provider", setup.map_or("", |s| s.provider.as_str()))
+            .field("precision", setup.map_or("", |s| s.info.precision.nick()))
+            .field("tile-width", number(|s| s.tile.width))
+            .field("tile-height", number(|s| s.tile.height))
+            .field("halo", number(|s| s.halo))
+            .field("tiles-per-frame", number(|s| s.tiles))
+            .field("passes", number(|s| s.passes))
             .build()
     }
 }

@@ -1,0 +1,143 @@
+//! The threads of a session: each takes frames from one channel and puts them into the next, until the first is closed.
+
+use std::sync::mpsc::{Receiver, Sender};
+use std::thread::{Builder, JoinHandle};
+use std::time::Instant;
+
+use super::config::SessionError;
+use super::inference::Inference;
+use super::running::{Finished, Frames, Pending, Stats, Task};
+use crate::engine::{Cancel, EngineError};
+use crate::upscale::{Plane, Prepared, UpscaleError, Writer};
+
+/// The planes of the last result, which come back from the last stage.
+pub(super) struct Kept {
+    back: Receiver<Vec<Plane>>,
+    /// Whether the last stage has them.
+    out: bool,
+}
+
+impl Kept {
+    pub fn new(back: Receiver<Vec<Plane>>) -> Self {
+        Self { back, out: false }
+    }
+
+    /// Waits for the planes; empty where there are none.
+    fn take(&mut self) -> Vec<Plane> {
+        let planes = if self.out { self.back.recv().ok() } else { None };
+        self.out = false;
+        planes.unwrap_or_default()
+    }
+}
+
+/// The second stage.
+pub(super) fn infer<F: Frames>(
+    mut inference: Inference,
+    mut kept: Kept,
+    tasks: &Receiver<Task<F>>,
+    done: &Sender<Task<F>>,
+    cancel: &Cancel,
+) {
+    for mut task in tasks {
+        let begun = Instant::now();
+        if cancel.is_raised() {
+            task.result = Err(EngineError::Cancelled.into());
+        } else if !task.treatment.plain {
+            let planes = &mut || kept.take();
+            match inference.run(&task.prepared, planes, cancel, &mut task.notices) {
+                Ok(planes) => {
+                    task.treatment.plain = planes.is_none();
+                    kept.out |= planes.is_some();
+                    task.planes = planes;
+                }
+                Err(e) => task.result = Err(e),
+            }
+        }
+        task.setup = inference.setup().clone();
+        task.times.infer = begun.elapsed();
+        if done.send(task).is_err() {
+            return;
+        }
+    }
+}
+
+/// The last stage; gives planes back to the one before.
+pub(super) fn write<F: Frames>(
+    mut writer: Writer,
+    planes: &Sender<Vec<Plane>>,
+    tasks: &Receiver<Task<F>>,
+    done: &Sender<Task<F>>,
+) {
+    for mut task in tasks {
+        let begun = Instant::now();
+        if task.result.is_ok() {
+            let (source, finish) = (&task.prepared.picture, task.treatment.finish);
+            let written = task.frames.with(&mut |_, dst| match &mut task.planes {
+                Some(planes) => writer.write(source, planes, finish, dst),
+                None => writer.write_plain(source, dst),
+            });
+            task.result = written.map_err(|e| UpscaleError::from(e).into());
+        }
+        if let Some(given) = task.planes.take() {
+            // Nobody takes them any more where the session ends.
+            let _ = planes.send(given);
+        }
+        task.times.write = begun.elapsed();
+        if done.send(task).is_err() {
+            return;
+        }
+    }
+}
+
+/// What comes after the last stage: the caller's part.
+pub(super) fn deliver<F: Frames>(
+    mut deliver: impl FnMut(Finished<F>),
+    mut stats: Stats,
+    tasks: &Receiver<Task<F>>,
+    pictures: &Sender<Prepared>,
+    pending: &Pending,
+) {
+    let mut last = None;
+    for task in tasks {
+        let now = Instant::now();
+        stats.busy += now - last.map_or(task.submitted, |last| task.submitted.max(last));
+        last = Some(now);
+        count(&mut stats, &task);
+        // Nobody reads any more where the session ends.
+        let _ = pictures.send(task.prepared);
+        deliver(Finished {
+            frames: task.frames,
+            result: task.result,
+            notices: task.notices,
+            latency: now - task.submitted,
+            stats: stats.clone(),
+            setup: task.setup,
+        });
+        pending.leave();
+    }
+}
+
+fn count<F>(stats: &mut Stats, task: &Task<F>) {
+    stats.stages.read += task.times.read;
+    stats.stages.infer += task.times.infer;
+    stats.stages.write += task.times.write;
+    stats.fallbacks += task.notices.len() as u64;
+    match (&task.result, task.treatment.plain) {
+        (Ok(()), false) => {
+            stats.frames += 1;
+            stats.tiles += task.setup.tiles as u64;
+        }
+        (Ok(()), true) => stats.plain_frames += 1,
+        (Err(_), _) => {}
+    }
+}
+
+/// # Errors
+/// [`EngineError::Run`] where no thread can be started.
+pub(super) fn spawn(
+    name: &str,
+    stage: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, SessionError> {
+    let failed = |e| EngineError::Run(format!("no thread can be started: {e}"));
+    Ok(Builder::new().name(name.into()).spawn(stage).map_err(failed)?)
+}
