@@ -129,7 +129,7 @@ fn latency_is_what_a_frame_takes() {
     h.set_upstream_latency(gst::ClockTime::from_mseconds(5));
     assert_eq!(h.query_latency(), Some(gst::ClockTime::from_mseconds(5)));
     for _ in 0..3 {
-        h.push(buffer(&caps)).unwrap();
+        h.push_and_pull(buffer(&caps)).unwrap();
     }
     let per_frame = stat::<f64>(&element, "seconds") / 3.0;
     let told = h.query_latency().unwrap() - gst::ClockTime::from_mseconds(5);
