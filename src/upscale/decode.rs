@@ -12,7 +12,7 @@ use super::color::{Code, ColorSpec, Mix, Range as CodeRange};
 use super::format::{Component, FormatInfo};
 use super::frame::FrameView;
 use super::geometry::{Size, mirror};
-use super::kernels::{Sample, load, weigh};
+use super::kernels::{Sample, load, mix};
 use super::picture::{ColorModel, Picture, Plane};
 use super::upscaler::VideoSpec;
 
@@ -129,12 +129,18 @@ impl Decoder {
                 let odd = if self.info.is_subsampled(c) { columns.start % 2 } else { 0 };
                 work.rows[c].get(odd..odd + width).unwrap_or_default()
             };
-            for (mix, plane) in mixes.iter().zip(out.iter_mut()) {
-                let dst = &mut plane[i * width..][..width];
-                match *mix {
+            let part = i * width..(i + 1) * width;
+            if let ([Mix::Sum(u), Mix::Sum(v), Mix::Sum(w)], [x, y, z]) = (mixes, &mut *out) {
+                let dst = [&mut x[part.clone()], &mut y[part.clone()], &mut z[part]];
+                mix::<false, 3>([row(0), row(1), row(2)], [*u, *v, *w], dst);
+                continue;
+            }
+            for (how, plane) in mixes.iter().zip(out.iter_mut()) {
+                let dst = &mut plane[part.clone()];
+                match *how {
                     Mix::Zero => dst.fill(0.0),
                     Mix::Copy(c) => dst.copy_from_slice(row(c)),
-                    Mix::Sum(w) => weigh([row(0), row(1), row(2)], w, dst),
+                    Mix::Sum(w) => mix::<false, 1>([row(0), row(1), row(2)], [w], [dst]),
                 }
             }
         }

@@ -14,7 +14,7 @@ use super::decode::BAND;
 use super::format::{FormatInfo, Kind};
 use super::frame::{BandMut, FrameError, FrameViewMut};
 use super::geometry::{Size, mirror};
-use super::kernels::{Limits, Sample, store, weigh, weigh_clamped};
+use super::kernels::{Limits, Sample, mix, store};
 use super::picture::{ColorModel, Picture};
 use super::upscaler::VideoSpec;
 
@@ -83,12 +83,14 @@ pub struct Encoder {
 /// What a thread keeps from part to part.
 #[derive(Debug, Default)]
 pub struct Work {
-    /// A row of each sample of a pixel.
-    rows: [Vec<f32>; 4],
-    /// A row of chroma at full size, with what is needed around the part.
-    wide: Vec<f32>,
-    /// Cb and Cr in the frame's columns and the picture's rows, with what is needed above and below the part.
+    /// A row of each component at full size, with what chroma's needs around the part.
+    components: [Vec<f32>; 3],
+    /// Cb and Cr in the frame's columns but the picture's rows, with those that are needed above and below the part.
+    narrow: [Vec<f32>; 2],
+    /// A row of Cb and Cr as it is written.
     chroma: [Vec<f32>; 2],
+    /// Ones.
+    opaque: Vec<f32>,
 }
 
 /// A plane of the frame: what its samples are, in the order in which they lie there.
@@ -166,11 +168,12 @@ impl Encoder {
         let near = grown(&rows, reach, self.size.height);
         // A row at a time, so that it is still in cache when its chroma is made.
         for y in near.clone() {
-            for plane in self.planes.iter().filter(|plane| !plane.subsampled && rows.contains(&y)) {
-                self.write_row(plane, band, y, &columns, source, work);
+            self.mix(y, &columns, source, work);
+            if rows.contains(&y) {
+                self.write_row(band, y, &columns, source, work);
             }
             if let Some(chroma) = &self.chroma {
-                self.narrow_chroma(&chroma.0, y, y - near.start, &columns, source, work);
+                self.narrow_chroma(&chroma.0, y - near.start, &columns, work);
             }
         }
         if let Some(chroma) = &self.chroma {
@@ -178,52 +181,74 @@ impl Encoder {
         }
     }
 
-    /// Writes a row of a plane of full size.
+    /// Makes the components of row `y` out of the picture's planes, at `columns` and as many more as [`Self::reach`] says.
+    fn mix(&self, y: usize, columns: &Range<usize>, source: &impl PartRows, work: &mut Work) {
+        let reach = self.reach();
+        let near = grown(columns, reach, self.size.width);
+        let skipped = near.start + reach - columns.start;
+        let src = |plane| cut(source.row(plane, y), &near);
+        let all = || [src(0), src(1), src(2)];
+        // The last chroma sample of an odd row looks one column further.
+        let width = columns.len().next_multiple_of(2) + 2 * reach;
+        let dst = work.components.each_mut().map(|row| {
+            row.resize(width, 0.0);
+            &mut row[skipped..][..near.len()]
+        });
+        let clamp = self.model == ColorModel::Rgb;
+        match self.mixes {
+            [Mix::Sum(u), Mix::Sum(v), Mix::Sum(w)] if clamp => {
+                mix::<true, 3>(all(), [u, v, w], dst);
+            }
+            [Mix::Sum(u), Mix::Sum(v), Mix::Sum(w)] => mix::<false, 3>(all(), [u, v, w], dst),
+            mixes => mixes.into_iter().zip(dst).for_each(|(how, dst)| match how {
+                Mix::Zero => dst.fill(0.0),
+                // Where R'G'B' is only copied, it is clamped with the codes.
+                Mix::Copy(plane) => dst.copy_from_slice(src(plane)),
+                Mix::Sum(w) if clamp => mix::<true, 1>(all(), [w], [dst]),
+                Mix::Sum(w) => mix::<false, 1>(all(), [w], [dst]),
+            }),
+        }
+    }
+
+    /// Writes row `y` of the planes of full size, out of `work.components`.
     fn write_row(
         &self,
-        plane: &PlaneLayout,
         band: &mut BandMut,
         y: usize,
         columns: &Range<usize>,
         source: &impl PartRows,
         work: &mut Work,
     ) {
-        for (&(content, _), row) in plane.samples.iter().zip(&mut work.rows) {
-            row.resize(columns.len(), 1.0);
-            match content {
-                Content::Component(c) => self.mix(c, y, columns, source, row),
-                Content::Alpha => match source.alpha(y) {
-                    Some(alpha) => row.copy_from_slice(cut(alpha, columns)),
-                    None => row.fill(1.0),
-                },
-                Content::Padding => row.fill(1.0),
+        let width = columns.len();
+        work.opaque.resize(work.opaque.len().max(width), 1.0);
+        let row = |content| match content {
+            Content::Component(c) => &work.components[c][self.reach()..][..width],
+            Content::Alpha => {
+                source.alpha(y).map_or(&work.opaque[..width], |row| cut(row, columns))
             }
+            Content::Padding => &work.opaque[..width],
+        };
+        let index = y - band.rows().start;
+        for plane in self.planes.iter().filter(|plane| !plane.subsampled) {
+            self.store(plane, row, columns.start, band.row(plane.index, index));
         }
-        let y = y - band.rows().start;
-        self.store(plane, &work.rows, columns.start, band.row(plane.index, y));
     }
 
-    /// Brings chroma of row `y` down to the frame's columns, and keeps it as row `index` of what the part needs.
+    /// Brings chroma in `work.components` down to the frame's columns, and keeps it as row `index` of what the part needs.
     fn narrow_chroma(
         &self,
         across: &Halving,
-        y: usize,
         index: usize,
         columns: &Range<usize>,
-        source: &impl PartRows,
         work: &mut Work,
     ) {
-        let reach = HALVING_REACH;
-        let near = grown(columns, reach, self.size.width);
-        let first = columns.start as isize - reach as isize;
+        let first = columns.start as isize - HALVING_REACH as isize;
         let width = chroma_range(columns).len();
-        work.wide.resize(2 * (width + reach), 0.0);
-        for (c, plane) in [1, 2].into_iter().zip(&mut work.chroma) {
+        let [_, chroma @ ..] = &mut work.components;
+        for (wide, plane) in chroma.iter_mut().zip(&mut work.narrow) {
+            mirror_edges(wide, first, self.size.width);
             plane.resize(plane.len().max((index + 1) * width), 0.0);
-            let skipped = (near.start as isize - first) as usize;
-            self.mix(c, y, &near, source, &mut work.wide[skipped..][..near.len()]);
-            mirror_edges(&mut work.wide, first, self.size.width);
-            across.row(&work.wide, &mut plane[index * width..][..width]);
+            across.row(wide, &mut plane[index * width..][..width]);
         }
     }
 
@@ -242,74 +267,66 @@ impl Encoder {
             |rows: Range<usize>| if down.is_some() { chroma_range(&rows) } else { rows };
         let first = in_chroma(band.rows()).start;
         for y in in_chroma(rows) {
-            for plane in self.planes.iter().filter(|plane| plane.subsampled) {
-                for (&(content, _), row) in plane.samples.iter().zip(&mut work.rows) {
-                    let Content::Component(c @ 1..) = content else { continue };
-                    let line = |y: isize| {
-                        let index = mirror(y, self.size.height) - top;
-                        &work.chroma[c - 1][index * columns.len()..][..columns.len()]
-                    };
-                    row.resize(columns.len(), 0.0);
-                    match down {
-                        Some(down) => down.column(y, line, row),
-                        None => row.copy_from_slice(line(y as isize)),
-                    }
+            for (narrow, row) in work.narrow.iter().zip(&mut work.chroma) {
+                let line = |y: isize| {
+                    let index = mirror(y, self.size.height) - top;
+                    &narrow[index * columns.len()..][..columns.len()]
+                };
+                row.resize(columns.len(), 0.0);
+                match down {
+                    Some(down) => down.column(y, line, row),
+                    None => row.copy_from_slice(line(y as isize)),
                 }
-                self.store(plane, &work.rows, columns.start, band.row(plane.index, y - first));
+            }
+            let row = |content| match content {
+                Content::Component(2) => &work.chroma[1][..],
+                _ => &work.chroma[0][..],
+            };
+            for plane in self.planes.iter().filter(|plane| plane.subsampled) {
+                self.store(plane, row, columns.start, band.row(plane.index, y - first));
             }
         }
     }
 
-    /// Component `c` of the picture at `columns` of row `y`.
-    fn mix(
+    /// Writes a row of `plane` from column `first` on; `row` has what its samples are made of.
+    fn store<'a>(
         &self,
-        c: usize,
-        y: usize,
-        columns: &Range<usize>,
-        source: &impl PartRows,
-        row: &mut [f32],
+        plane: &PlaneLayout,
+        row: impl Fn(Content) -> &'a [f32],
+        first: usize,
+        bytes: &mut [u8],
     ) {
-        let src = |plane| cut(source.row(plane, y), columns);
-        match self.mixes[c] {
-            Mix::Zero => row.fill(0.0),
-            // Where R'G'B' is only copied, it is clamped with the codes.
-            Mix::Copy(plane) => row.copy_from_slice(src(plane)),
-            Mix::Sum(w) if self.model == ColorModel::Rgb => {
-                weigh_clamped([src(0), src(1), src(2)], w, row);
-            }
-            Mix::Sum(w) => weigh([src(0), src(1), src(2)], w, row),
+        let samples = &plane.samples[..];
+        let rows = std::array::from_fn(|k| samples.get(k).map_or(&[][..], |s| row(s.0)));
+        let bytes = &mut bytes[first * samples.len() * self.info.sample_bytes..];
+        match self.info.sample_bytes {
+            1 => store_samples(samples, self.info.shift, rows, bytes),
+            _ => store_samples(samples, self.info.shift, rows, bytes.as_chunks_mut::<2>().0),
         }
     }
+}
 
-    /// Writes a row's pixels from column `first` of `plane` on.
-    fn store(&self, plane: &PlaneLayout, rows: &[Vec<f32>; 4], first: usize, bytes: &mut [u8]) {
-        fn store_samples<T: Sample>(
-            plane: &PlaneLayout,
-            shift: u32,
-            rows: &[Vec<f32>; 4],
-            samples: &mut [T],
-        ) {
-            fn all<T: Sample, const N: usize>(
-                plane: &PlaneLayout,
-                shift: u32,
-                rows: &[Vec<f32>; 4],
-                samples: &mut [T],
-            ) {
-                let limits = std::array::from_fn(|k| plane.samples[k].1);
-                store::<T, N>(std::array::from_fn(|k| &rows[k][..]), limits, shift, samples);
-            }
-            match plane.samples.len() {
-                1 => all::<T, 1>(plane, shift, rows, samples),
-                2 => all::<T, 2>(plane, shift, rows, samples),
-                3 => all::<T, 3>(plane, shift, rows, samples),
-                _ => all::<T, 4>(plane, shift, rows, samples),
-            }
-        }
-        let bytes = &mut bytes[first * plane.samples.len() * self.info.sample_bytes..];
-        match self.info.sample_bytes {
-            1 => store_samples(plane, self.info.shift, rows, bytes),
-            _ => store_samples(plane, self.info.shift, rows, bytes.as_chunks_mut::<2>().0),
-        }
+/// Writes pixels that consist of `parts`, out of as many of `rows`.
+fn store_samples<T: Sample>(
+    parts: &[(Content, Limits)],
+    shift: u32,
+    rows: [&[f32]; 4],
+    samples: &mut [T],
+) {
+    fn all<T: Sample, const N: usize>(
+        parts: &[(Content, Limits)],
+        shift: u32,
+        rows: [&[f32]; 4],
+        samples: &mut [T],
+    ) {
+        let limits = std::array::from_fn(|k| parts[k].1);
+        store::<T, N>(std::array::from_fn(|k| rows[k]), limits, shift, samples);
+    }
+    match parts.len() {
+        1 => all::<T, 1>(parts, shift, rows, samples),
+        2 => all::<T, 2>(parts, shift, rows, samples),
+        3 => all::<T, 3>(parts, shift, rows, samples),
+        _ => all::<T, 4>(parts, shift, rows, samples),
     }
 }
 

@@ -94,17 +94,26 @@ pub(super) fn store<T: Sample, const N: usize>(
 ) {
     /// Pixels at a time: rounding and interleaving are vectorised each by itself.
     const CHUNK: usize = 128;
+    if N == 1 {
+        quantise(rows[0], limits[0], shift, &mut samples[..rows[0].len()]);
+        return;
+    }
     let pixels = &mut samples.as_chunks_mut::<N>().0[..rows[0].len()];
     let mut codes = [[T::default(); CHUNK]; N];
     for (i, pixels) in pixels.chunks_mut(CHUNK).enumerate() {
         for ((codes, row), limits) in codes.iter_mut().zip(rows).zip(limits) {
-            for (code, &v) in codes.iter_mut().zip(&row[i * CHUNK..][..pixels.len()]) {
-                *code = T::new(limits.quantise(v), shift);
-            }
+            quantise(&row[i * CHUNK..][..pixels.len()], limits, shift, codes);
         }
         for (j, pixel) in pixels.iter_mut().enumerate() {
             *pixel = std::array::from_fn(|k| codes[k][j]);
         }
+    }
+}
+
+#[inline(always)]
+fn quantise<T: Sample>(row: &[f32], limits: Limits, shift: u32, codes: &mut [T]) {
+    for (code, &v) in codes.iter_mut().zip(row) {
+        *code = T::new(limits.quantise(v), shift);
     }
 }
 
@@ -121,13 +130,23 @@ pub(super) fn weigh<const N: usize>(src: [&[f32]; N], w: [f32; N], dst: &mut [f3
     }
 }
 
-/// [`weigh`] of samples that are first clamped to 0..1; NaN stays.
+/// `dst = w * src`, a matrix times the components of each pixel, which are first clamped to 0..1 (NaN stays) with `CLAMP`.
+///
+/// All rows are as long as `dst[0]` at least.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(super) fn weigh_clamped(src: [&[f32]; 3], w: [f32; 3], dst: &mut [f32]) {
-    let src = src.map(|row| &row[..dst.len()]);
-    for (i, d) in dst.iter_mut().enumerate() {
-        let [a, b, c] = src.map(|row| clamped(row[i]));
-        *d = w[0] * a + w[1] * b + w[2] * c;
+pub(super) fn mix<const CLAMP: bool, const N: usize>(
+    src: [&[f32]; 3],
+    w: [[f32; 3]; N],
+    dst: [&mut [f32]; N],
+) {
+    let len = dst[0].len();
+    let src = src.map(|row| &row[..len]);
+    let dst = dst.map(|row| &mut row[..len]);
+    for i in 0..len {
+        let [a, b, c] = src.map(|row| if CLAMP { clamped(row[i]) } else { row[i] });
+        for k in 0..N {
+            dst[k][i] = w[k][0] * a + w[k][1] * b + w[k][2] * c;
+        }
     }
 }
 
@@ -172,4 +191,38 @@ pub fn all_finite(samples: &[f32]) -> bool {
     // Without their sign, bits of floats are ordered as the floats are, with infinity and NaN on top.
     let largest = |part: &[f32]| part.iter().fold(0, |max, v| max.max(v.to_bits() << 1));
     samples.chunks(1 << 14).all(|part| largest(part) < f32::INFINITY.to_bits() << 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_finite_is_found_wherever_it_is() {
+        let mut samples = vec![-f32::MAX; 40_000];
+        samples[7] = f32::MIN_POSITIVE / 2.0;
+        assert!(all_finite(&samples) && all_finite(&[]));
+        for at in [0, 1, 12_345, 39_999] {
+            for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                let good = std::mem::replace(&mut samples[at], bad);
+                assert!(!all_finite(&samples), "{bad} at {at}");
+                samples[at] = good;
+            }
+        }
+    }
+
+    #[test]
+    fn codes_are_the_nearest_and_within_limits() {
+        let code = Code { zero: 64.0, one: 876.0, max: 1023.0 };
+        let row = [-0.1, 0.0, 0.4 / 876.0, 0.6 / 876.0, 1.0, 1.1, f32::NAN, f32::INFINITY];
+        for (nominal, codes) in [
+            (true, [64, 64, 64, 65, 940, 940, 64, 940]),
+            (false, [0, 64, 64, 65, 940, 1023, 0, 1023]),
+        ] {
+            let mut samples = [[0; 2]; 8];
+            store::<[u8; 2], 1>([&row], [Limits::new(code, nominal)], 6, &mut samples);
+            let seen = samples.map(|sample| u16::from_le_bytes(sample) >> 6);
+            assert_eq!(seen, codes, "nominal: {nominal}");
+        }
+    }
 }
