@@ -108,7 +108,7 @@ impl Decoder {
         let mixes = &self.mixes[..out.len().min(3)];
         let used =
             |c: usize| mixes.iter().any(|mix| matches!(mix, Mix::Sum(_)) || *mix == Mix::Copy(c));
-        let components = &self.info.components[..];
+        let components = self.info.components;
         let used: Vec<_> = (0..components.len()).filter(|&c| used(c)).collect();
         let around = self.around(&rows, &columns);
         for &c in used.iter().filter(|&&c| self.info.is_subsampled(c)) {

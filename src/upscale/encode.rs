@@ -9,12 +9,13 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::chroma::{HALVING_REACH, Halving, grown, mirror_edges};
-use super::color::{ColorSpec, Mix, Range as CodeRange};
+use super::color::{ColorSpec, Mix};
 use super::decode::BAND;
-use super::format::{FormatInfo, Kind};
+use super::format::FormatInfo;
 use super::frame::{BandMut, FrameError, FrameViewMut};
 use super::geometry::{Size, mirror};
-use super::kernels::{Limits, Sample, mix, store};
+use super::kernels::mix;
+use super::layout::{Content, PlaneLayout};
 use super::picture::{ColorModel, Picture};
 use super::upscaler::VideoSpec;
 
@@ -91,41 +92,6 @@ pub struct Work {
     chroma: [Vec<f32>; 2],
     /// Ones.
     opaque: Vec<f32>,
-}
-
-/// A plane of the frame: what its samples are, in the order in which they lie there.
-#[derive(Debug, Clone)]
-struct PlaneLayout {
-    index: usize,
-    subsampled: bool,
-    samples: Vec<(Content, Limits)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Content {
-    Component(usize),
-    Alpha,
-    /// What means nothing is written as if it were opaque.
-    Padding,
-}
-
-impl PlaneLayout {
-    fn new(index: usize, info: &FormatInfo, color: &ColorSpec) -> Self {
-        let full = Limits::new(CodeRange::Full.luma(info.depth), true);
-        let component = |c: usize| {
-            let nominal = info.kind != Kind::Yuv || c == 0;
-            (Content::Component(c), Limits::new(info.code(c, color), nominal))
-        };
-        let components = info.components.iter().enumerate().map(|(c, at)| (at, component(c)));
-        let alpha = info.alpha.iter().map(|at| (at, (Content::Alpha, full)));
-        let padding = info.padding.iter().map(|at| (at, (Content::Padding, full)));
-        let mut samples: Vec<_> =
-            components.chain(alpha).chain(padding).filter(|(at, _)| at.plane == index).collect();
-        samples.sort_by_key(|(at, _)| at.offset);
-        let samples: Vec<_> = samples.into_iter().map(|(_, sample)| sample).collect();
-        let chroma = |&(content, _): &(Content, _)| matches!(content, Content::Component(c) if info.is_subsampled(c));
-        Self { index, subsampled: samples.iter().any(chroma), samples }
-    }
 }
 
 impl Encoder {
@@ -230,7 +196,7 @@ impl Encoder {
         };
         let index = y - band.rows().start;
         for plane in self.planes.iter().filter(|plane| !plane.subsampled) {
-            self.store(plane, row, columns.start, band.row(plane.index, index));
+            plane.store(row, columns.start, band.row(plane.index, index));
         }
     }
 
@@ -283,50 +249,9 @@ impl Encoder {
                 _ => &work.chroma[0][..],
             };
             for plane in self.planes.iter().filter(|plane| plane.subsampled) {
-                self.store(plane, row, columns.start, band.row(plane.index, y - first));
+                plane.store(row, columns.start, band.row(plane.index, y - first));
             }
         }
-    }
-
-    /// Writes a row of `plane` from column `first` on; `row` has what its samples are made of.
-    fn store<'a>(
-        &self,
-        plane: &PlaneLayout,
-        row: impl Fn(Content) -> &'a [f32],
-        first: usize,
-        bytes: &mut [u8],
-    ) {
-        let samples = &plane.samples[..];
-        let rows = std::array::from_fn(|k| samples.get(k).map_or(&[][..], |s| row(s.0)));
-        let bytes = &mut bytes[first * samples.len() * self.info.sample_bytes..];
-        match self.info.sample_bytes {
-            1 => store_samples(samples, self.info.shift, rows, bytes),
-            _ => store_samples(samples, self.info.shift, rows, bytes.as_chunks_mut::<2>().0),
-        }
-    }
-}
-
-/// Writes pixels that consist of `parts`, out of as many of `rows`.
-fn store_samples<T: Sample>(
-    parts: &[(Content, Limits)],
-    shift: u32,
-    rows: [&[f32]; 4],
-    samples: &mut [T],
-) {
-    fn all<T: Sample, const N: usize>(
-        parts: &[(Content, Limits)],
-        shift: u32,
-        rows: [&[f32]; 4],
-        samples: &mut [T],
-    ) {
-        let limits = std::array::from_fn(|k| parts[k].1);
-        store::<T, N>(std::array::from_fn(|k| rows[k]), limits, shift, samples);
-    }
-    match parts.len() {
-        1 => all::<T, 1>(parts, shift, rows, samples),
-        2 => all::<T, 2>(parts, shift, rows, samples),
-        3 => all::<T, 3>(parts, shift, rows, samples),
-        _ => all::<T, 4>(parts, shift, rows, samples),
     }
 }
 

@@ -11,6 +11,7 @@ mod chroma;
 pub mod decode;
 pub mod encode;
 mod kernels;
+mod layout;
 pub mod resize;
 
 pub mod tensor;
