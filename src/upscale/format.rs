@@ -1,6 +1,6 @@
 //! Pixel formats as data: one table, and no code for any single format.
 
-use super::color::{ChromaSite, Code, ColorSpec, Siting};
+use super::color::{Code, ColorSpec};
 use super::geometry::Size;
 use super::picture::ColorModel;
 
@@ -240,15 +240,6 @@ impl FormatInfo {
             (Kind::Yuv, 1 | 2) => spec.range.chroma(self.depth),
             _ => spec.range.luma(self.depth),
         }
-    }
-
-    /// How far chroma lies left of and above the middle of the luma samples that it covers, in luma samples.
-    pub(super) fn chroma_shift(&self, site: ChromaSite) -> (f64, f64) {
-        let shift = |siting, log2: u32| match siting {
-            Siting::Centre => 0.0,
-            Siting::Cosited => (f64::from(1 << log2) - 1.0) / 2.0,
-        };
-        (shift(site.horizontal, self.subsampling.0), shift(site.vertical, self.subsampling.1))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Frames as they lie in memory: borrowed planes of integer samples.
 
+use std::ops::Range;
+
 use super::format::PixelFormat;
 use super::geometry::Size;
 
@@ -139,12 +141,11 @@ impl<'a> FrameViewMut<'a> {
     }
 
     /// Cuts the frame into bands of `height` luma rows (a multiple of every subsampling factor; the last may be lower).
-    pub(super) fn bands(&mut self, height: usize) -> Vec<BandMut<'_>> {
+    pub fn bands(&mut self, height: usize) -> Vec<BandMut<'_>> {
         let info = self.format.info();
         let count = self.size.height.div_ceil(height);
         let band = |index| BandMut {
-            first: index * height,
-            rows: height.min(self.size.height - index * height),
+            rows: index * height..self.size.height.min((index + 1) * height),
             planes: Default::default(),
             strides: self.strides,
         };
@@ -163,16 +164,19 @@ impl<'a> FrameViewMut<'a> {
 }
 
 /// Some rows of a frame that is written.
-pub(super) struct BandMut<'a> {
-    /// The first luma row.
-    pub(super) first: usize,
-    /// Luma rows.
-    pub(super) rows: usize,
+#[derive(Debug)]
+pub struct BandMut<'a> {
+    rows: Range<usize>,
     planes: [&'a mut [u8]; MAX_PLANES],
     strides: [usize; MAX_PLANES],
 }
 
 impl BandMut<'_> {
+    /// Its rows of pixels.
+    pub fn rows(&self) -> Range<usize> {
+        self.rows.clone()
+    }
+
     /// Row `y` of the band in plane `plane`, which may be longer than the row is wide.
     pub(super) fn row(&mut self, plane: usize, y: usize) -> &mut [u8] {
         &mut self.planes[plane][y * self.strides[plane]..]

@@ -7,8 +7,11 @@ pub mod format;
 pub mod frame;
 pub mod picture;
 
+mod chroma;
 pub mod decode;
 pub mod encode;
+mod kernels;
+mod layout;
 pub mod resize;
 
 pub mod tensor;
@@ -29,12 +32,13 @@ pub mod video;
 pub mod write;
 
 pub use color::{ChromaSite, ColorSpec, Matrix, Range, Siting};
-pub use decode::decode;
-pub use encode::encode;
+pub use decode::{Decoder, decode};
+pub use encode::{Encoder, PartRows, encode};
 pub use finish::Finish;
 pub use format::PixelFormat;
-pub use frame::{FrameError, FrameView, FrameViewMut};
+pub use frame::{BandMut, FrameError, FrameView, FrameViewMut};
 pub use geometry::{Ratio, Rect, Size};
+pub use kernels::all_finite;
 pub use network::{Network, UpscaleError};
 pub use picture::{ColorModel, Picture, Plane};
 pub use read::{Prepared, Reader};

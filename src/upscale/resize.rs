@@ -105,7 +105,7 @@ pub fn resize_picture(picture: &Picture, size: Size, filter: Filter) -> Picture 
 
 /// A resampling of whole planes that is done band by band, from rows that a callback supplies.
 #[derive(Debug, Clone)]
-pub(super) struct Resampler {
+struct Resampler {
     src: Size,
     dst: Size,
     window: Window,
@@ -116,7 +116,7 @@ pub(super) struct Resampler {
 
 /// What a thread keeps from band to band.
 #[derive(Default)]
-pub(super) struct Scratch {
+struct Scratch {
     /// Source rows with their margins.
     block: Vec<f32>,
     /// The same at the final width.
@@ -126,13 +126,13 @@ pub(super) struct Scratch {
 
 impl Resampler {
     /// From planes of `src` to planes of `dst`, neither of them empty.
-    pub(super) fn new(src: Size, window: Window, dst: Size, filter: Filter) -> Self {
+    fn new(src: Size, window: Window, dst: Size, filter: Filter) -> Self {
         let step = (window.width / dst.width as f64, window.height / dst.height as f64);
         Self { src, dst, window, filter, step }
     }
 
     /// Rows of the result `rows`, into `dst`, which holds just these; `source` writes a row of the source plane.
-    pub(super) fn run(
+    fn run(
         &self,
         scratch: &mut Scratch,
         rows: Range<usize>,
