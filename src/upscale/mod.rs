@@ -17,6 +17,13 @@ pub mod resize;
 pub mod tensor;
 pub mod tile;
 
+pub mod change;
+mod compare;
+pub mod cover;
+pub mod patch;
+pub mod reference;
+mod region;
+
 pub mod gather;
 
 pub mod blend;

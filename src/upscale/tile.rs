@@ -217,7 +217,8 @@ impl Grid {
     }
 }
 
-const fn lcm(a: usize, b: usize) -> usize {
+/// The least common multiple of two numbers that are not 0.
+pub(super) const fn lcm(a: usize, b: usize) -> usize {
     let (mut x, mut y) = (a, b);
     while y != 0 {
         (x, y) = (y, x % y);
