@@ -33,6 +33,9 @@ pub struct Config {
     pub batch_size: Option<usize>,
     /// Bytes for inference and its pictures; `None` is taken from what is free.
     pub memory_limit: Option<u64>,
+    /// Largest difference, in codes of 255, of blocks that count as unchanged, so that their output is kept; `None`: every frame
+    /// is inferred whole.
+    pub reuse_tolerance: Option<u8>,
     /// What may be done when resources run out.
     pub fallback: Fallback,
     /// Whether another provider may run where the one that was asked for by name cannot be opened.

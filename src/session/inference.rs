@@ -6,7 +6,9 @@ use super::choose::{Loaded, engine_options};
 use super::config::{Config, Notice, SessionError};
 use super::fallback::{Choice, next_choice};
 use super::{precision, tiles};
-use crate::engine::{self, Cancel, EngineError, EngineInfo};
+use crate::engine::{self, Cancel, EngineError, EngineInfo, EngineOptions, Provider};
+use crate::upscale::change::{ChangeMap, spread};
+use crate::upscale::network::Open;
 use crate::upscale::video::passes;
 use crate::upscale::{Network, Plane, Prepared, Size, UpscaleError, VideoSpec};
 
@@ -23,10 +25,22 @@ pub struct Setup {
     pub halo: usize,
     /// Tiles of a frame, all passes together.
     pub tiles: usize,
+    /// Input pixels of a frame that are inferred without reuse, context included, all passes together.
+    pub pixels: usize,
     /// Tiles per run.
     pub batch: usize,
     /// Passes of the network over a frame.
     pub passes: usize,
+}
+
+/// What the networks made of a frame.
+pub(super) struct Outcome {
+    /// The last one's result.
+    pub planes: Vec<Plane>,
+    /// Tiles inferred.
+    pub tiles: usize,
+    /// Input pixels inferred, context included, all passes together.
+    pub pixels: usize,
 }
 
 /// The networks at work on frames of one kind.
@@ -39,6 +53,8 @@ pub(super) struct Inference {
     plain_from_here: bool,
     /// What all networks but the last gave.
     between: Vec<Vec<Plane>>,
+    /// Whether the last results were made of the frame before, so that what did not change can be kept.
+    current: bool,
     /// Alpha for a network that wants it, where frames have none.
     opaque: Plane,
 }
@@ -87,6 +103,7 @@ impl Inference {
             setup,
             plain_from_here: false,
             between: Vec::new(),
+            current: false,
             opaque: Plane::default(),
         })
     }
@@ -96,9 +113,14 @@ impl Inference {
         &self.setup
     }
 
+    /// A frame was left out: the next one has nothing to keep.
+    pub fn skip(&mut self) {
+        self.current = false;
+    }
+
     /// Upscales one picture; where memory runs out or the result is not finite, falls back as configured and redoes it.
-    /// `planes` gives the planes of an earlier result, to be used again. `None`: every network has failed, and the frame is
-    /// to be scaled plainly.
+    /// `planes` gives the planes of the last result, to be kept where nothing changed. `None`: every network has failed, and the
+    /// frame is to be scaled plainly.
     ///
     /// # Errors
     /// When no fallback is left; see [`SessionError::is_cancelled`] for flush and stop.
@@ -108,16 +130,20 @@ impl Inference {
         planes: &mut dyn FnMut() -> Vec<Plane>,
         cancel: &Cancel,
         notices: &mut Vec<Notice>,
-    ) -> Result<Option<Vec<Plane>>, SessionError> {
+    ) -> Result<Option<Outcome>, SessionError> {
         if self.networks.is_empty() && !self.plain_from_here {
             // A flush came while they were rebuilt.
             self.rebuild(cancel, notices)?;
         }
         while !self.plain_from_here {
             match self.run_networks(prepared, planes, cancel) {
-                Ok(result) => return Ok(Some(result)),
+                Ok(outcome) => {
+                    self.current = true;
+                    return Ok(Some(outcome));
+                }
                 Err(error) => {
                     log::debug!("frame failed: {error}");
+                    self.current = false;
                     self.fall_back(error.into(), cancel, notices)?;
                 }
             }
@@ -130,21 +156,31 @@ impl Inference {
         prepared: &Prepared,
         planes: &mut dyn FnMut() -> Vec<Plane>,
         cancel: &Cancel,
-    ) -> Result<Vec<Plane>, UpscaleError> {
+    ) -> Result<Outcome, UpscaleError> {
         let channels = self.job.loaded.contract.input.channels;
         let picture = prepared.channels(channels, &mut self.opaque);
-        let Some((last, first)) = self.networks.split_last_mut() else {
-            return Ok(Vec::new());
-        };
-        self.between.resize_with(first.len(), Vec::new);
-        for (i, network) in first.iter_mut().enumerate() {
-            let (before, stage) = self.between.split_at_mut(i);
+        let (mut tiles, mut pixels) = (0, 0);
+        let mut changes = prepared.changes.clone().filter(|_| self.current);
+        let last = self.networks.len() - 1;
+        self.between.resize_with(last, Vec::new);
+        for (i, network) in self.networks.iter_mut().enumerate() {
+            let (before, rest) = self.between.split_at_mut(i);
             let src = before.last().map_or_else(|| picture.clone(), |p| p.iter().collect());
-            let kept = std::mem::take(&mut stage[0]);
-            stage[0] = network.run(&src, || kept, cancel)?;
+            let mut kept = rest.first_mut().map(std::mem::take);
+            let planes = || kept.take().unwrap_or_else(&mut *planes);
+            let inferred = network.run(&src, changes.as_ref(), planes, cancel)?;
+            (tiles, pixels) = (tiles + inferred.tiles, pixels + inferred.pixels);
+            if i == last {
+                return Ok(Outcome { planes: inferred.planes, tiles, pixels });
+            }
+            changes = inferred.fresh.map(|fresh| {
+                let mut map = ChangeMap::none(network.plan().output_size());
+                fresh.into_iter().for_each(|rect| map.mark(rect));
+                map
+            });
+            rest[0] = inferred.planes;
         }
-        let src = self.between.last().map_or(picture, |planes| planes.iter().collect());
-        last.run(&src, planes, cancel)
+        Ok(Outcome { planes: Vec::new(), tiles, pixels })
     }
 
     /// Rebuilds with less.
@@ -207,15 +243,27 @@ impl Job {
             let engine =
                 engine::open_unless_cancelled(choice.provider, source, dims, &options, cancel)?;
             size = planned.plan.output_size();
-            networks.push(Network::new(
-                contract.clone(),
-                planned.plan,
-                batch,
-                planned.fade,
-                engine,
-            ));
+            let mut network =
+                Network::new(contract.clone(), planned.plan, batch, planned.fade, engine);
+            // Only the first pass sees what chroma spreads.
+            let spread = if networks.is_empty() { spread(self.input.format) } else { 0 };
+            if config.reuse_tolerance.is_some() && contract.input.size().is_none() {
+                let open = self.patch_engines(choice, options.clone(), cancel.clone());
+                network.reuse_unchanged(spread, patch_steps(choice.provider), open);
+            }
+            networks.push(network);
         }
         Ok(networks)
+    }
+
+    /// Opens engines for patches.
+    fn patch_engines(&self, choice: Choice, options: EngineOptions, cancel: Cancel) -> Open {
+        let source = self.loaded.source.clone();
+        Box::new(move |dims| {
+            let [_, a, b, c] = dims;
+            log::debug!("{}: opening an engine for patches of {a}x{b}x{c}", choice.provider);
+            engine::open_unless_cancelled(choice.provider, &source, Some(dims), &options, &cancel)
+        })
     }
 
     fn describe(&self, networks: &[Network]) -> Setup {
@@ -227,8 +275,18 @@ impl Job {
             tile: first.map(|p| p.tile_size()).unwrap_or_default(),
             halo: first.map_or(0, |p| p.x.halo),
             tiles: networks.iter().map(|n| n.plan().len()).sum(),
+            pixels: networks.iter().map(|n| n.plan().len() * n.plan().tile_size().area()).sum(),
             batch: networks.first().map_or(0, Network::batch),
             passes: networks.len(),
         }
+    }
+}
+
+/// In how many lengths patches come on each axis. OpenVINO and its like compile each shape, which takes as long as a frame;
+/// the others take any.
+const fn patch_steps(provider: Provider) -> usize {
+    match provider {
+        Provider::Embedded | Provider::Cpu => 9,
+        _ => 5,
     }
 }

@@ -75,6 +75,10 @@ pub struct Stats {
     pub plain_frames: u64,
     /// Tiles inferred.
     pub tiles: u64,
+    /// Input pixels inferred, context included.
+    pub pixels_inferred: u64,
+    /// Input pixels that would have been inferred without reuse.
+    pub pixels_total: u64,
     /// Times that something else was done than asked for.
     pub fallbacks: u64,
     /// Time during which at least one frame was on its way.
@@ -115,6 +119,10 @@ pub(super) struct Task<F> {
     pub prepared: Prepared,
     /// What the networks gave, from the second stage to the third; none where the frame is scaled plainly.
     pub planes: Option<Vec<Plane>>,
+    /// Tiles inferred.
+    pub tiles: usize,
+    /// Input pixels inferred, context included.
+    pub pixels: usize,
     pub result: Result<(), SessionError>,
     pub notices: Vec<Notice>,
     pub times: Times,
@@ -167,6 +175,7 @@ impl<F: Frames> Session<F> {
     ) -> Result<(Self, Vec<Notice>), SessionError> {
         let mut notices = Vec::new();
         let model = network_model(loaded.contract.input.channels, &input);
+        let tolerance = config.reuse_tolerance;
         let inference = Inference::new(loaded, config, input, output, &cancel, &mut notices)?;
         let setup = inference.setup().clone();
         let pending = Arc::new(Pending::default());
@@ -189,7 +198,7 @@ impl<F: Frames> Session<F> {
             spawn("kizuna-write", write)?,
             spawn("kizuna-deliver", last)?,
         ];
-        let reader = Reader::new(input, model);
+        let reader = Reader::new(input, model, tolerance);
         Ok((Self { reader, cancel, setup, tasks: Some(tasks), spare, threads, pending }, notices))
     }
 
@@ -224,6 +233,8 @@ impl<F: Frames> Session<F> {
             submitted,
             prepared: seen.and(prepared).map_err(UpscaleError::from)?,
             planes: None,
+            tiles: 0,
+            pixels: 0,
             result: Ok(()),
             notices: Vec::new(),
             times: Times { read: submitted.elapsed(), ..Times::default() },

@@ -42,16 +42,20 @@ pub(super) fn infer<F: Frames>(
         let begun = Instant::now();
         if cancel.is_raised() {
             task.result = Err(EngineError::Cancelled.into());
+            inference.skip();
         } else if !task.treatment.plain {
             let planes = &mut || kept.take();
             match inference.run(&task.prepared, planes, cancel, &mut task.notices) {
-                Ok(planes) => {
-                    task.treatment.plain = planes.is_none();
-                    kept.out |= planes.is_some();
-                    task.planes = planes;
+                Ok(Some(outcome)) => {
+                    kept.out = true;
+                    task.planes = Some(outcome.planes);
+                    (task.tiles, task.pixels) = (outcome.tiles, outcome.pixels);
                 }
+                Ok(None) => task.treatment.plain = true,
                 Err(e) => task.result = Err(e),
             }
+        } else {
+            inference.skip();
         }
         task.setup = inference.setup().clone();
         task.times.infer = begun.elapsed();
@@ -125,7 +129,9 @@ fn count<F>(stats: &mut Stats, task: &Task<F>) {
     match (&task.result, task.treatment.plain) {
         (Ok(()), false) => {
             stats.frames += 1;
-            stats.tiles += task.setup.tiles as u64;
+            stats.tiles += task.tiles as u64;
+            stats.pixels_inferred += task.pixels as u64;
+            stats.pixels_total += task.setup.pixels as u64;
         }
         (Ok(()), true) => stats.plain_frames += 1,
         (Err(_), _) => {}

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::patch::Target;
 use super::picture::Plane;
 use super::tensor::{Layout, Samples, Tensor};
 use super::tile::{Axis, Tile, TilePlan};
@@ -73,62 +74,81 @@ impl Blender {
         range: ValueRange,
         planes: &mut [Plane],
     ) -> bool {
-        let (factor, offset) = range.to_unit();
-        let len = tensor.shape.elements() / tensor.shape.batch;
-        let slot = slot * len..(slot + 1) * len;
-        match &tensor.samples {
-            Samples::F32(s) => {
-                self.add_samples(tile, &s[slot], tensor, planes, |v| v * factor + offset)
-            }
-            Samples::F16(s) => {
-                self.add_samples(tile, &s[slot], tensor, planes, |v| v.to_f32() * factor + offset)
-            }
-            Samples::U8(s) => {
-                self.add_samples(tile, &s[slot], tensor, planes, |v| f32::from(v) * factor + offset)
-            }
+        let (wx, wy) = (&self.x[tile.column], &self.y[tile.row]);
+        write(wx, wy, self.faded, tensor, slot, range, planes)
+    }
+}
+
+/// Copies `tensor`, the network's result for a patch alone, to its `target` in `planes`, one a channel.
+///
+/// Returns whether every sample was finite.
+pub fn place(target: &Target, tensor: &Tensor, range: ValueRange, planes: &mut [Plane]) -> bool {
+    let Target { rect, left, top } = *target;
+    let window = |start, len, offset| Window { frame: start..start + len, offset, weights: vec![] };
+    let (wx, wy) = (window(rect.x, rect.width, left), window(rect.y, rect.height, top));
+    write(&wx, &wy, false, tensor, 0, range, planes)
+}
+
+fn write(
+    wx: &Window,
+    wy: &Window,
+    faded: bool,
+    tensor: &Tensor,
+    slot: usize,
+    range: ValueRange,
+    planes: &mut [Plane],
+) -> bool {
+    let (factor, offset) = range.to_unit();
+    let len = tensor.shape.elements() / tensor.shape.batch;
+    let slot = slot * len..(slot + 1) * len;
+    let to = (wx, wy, faded);
+    match &tensor.samples {
+        Samples::F32(s) => write_samples(to, &s[slot], tensor, planes, |v| v * factor + offset),
+        Samples::F16(s) => {
+            write_samples(to, &s[slot], tensor, planes, |v| v.to_f32() * factor + offset)
+        }
+        Samples::U8(s) => {
+            write_samples(to, &s[slot], tensor, planes, |v| f32::from(v) * factor + offset)
         }
     }
+}
 
-    fn add_samples<T: Copy + Sync>(
-        &self,
-        tile: &Tile,
-        src: &[T],
-        tensor: &Tensor,
-        planes: &mut [Plane],
-        convert: impl Fn(T) -> f32 + Sync,
-    ) -> bool {
-        let (wx, wy) = (&self.x[tile.column], &self.y[tile.row]);
-        let shape = tensor.shape;
-        let (step, channel_step) = match tensor.layout {
-            Layout::Nchw => (1, shape.height * shape.width),
-            Layout::Nhwc => (shape.channels, 1),
-        };
-        planes.iter_mut().enumerate().all(|(c, plane)| {
-            let width = plane.size().width;
-            let rows = &mut plane.samples_mut()[wy.frame.start * width..wy.frame.end * width];
-            rows.par_chunks_exact_mut(width)
-                .enumerate()
-                .map(|(i, row)| {
-                    let first =
-                        c * channel_step + ((wy.offset + i) * shape.width + wx.offset) * step;
-                    let src = src[first..].iter().step_by(step).map(|&v| convert(v));
-                    let dst = row[wx.frame.clone()].iter_mut();
-                    if self.faded {
-                        let weight = wy.weights[i];
-                        dst.zip(src).zip(&wx.weights).fold(true, |ok, ((d, v), w)| {
-                            *d += v * (weight * w);
-                            ok & v.is_finite()
-                        })
-                    } else {
-                        dst.zip(src).fold(true, |ok, (d, v)| {
-                            *d = v;
-                            ok & v.is_finite()
-                        })
-                    }
-                })
-                .reduce(|| true, |a, b| a & b)
-        })
-    }
+fn write_samples<T: Copy + Sync>(
+    (wx, wy, faded): (&Window, &Window, bool),
+    src: &[T],
+    tensor: &Tensor,
+    planes: &mut [Plane],
+    convert: impl Fn(T) -> f32 + Sync,
+) -> bool {
+    let shape = tensor.shape;
+    let (step, channel_step) = match tensor.layout {
+        Layout::Nchw => (1, shape.height * shape.width),
+        Layout::Nhwc => (shape.channels, 1),
+    };
+    planes.iter_mut().enumerate().all(|(c, plane)| {
+        let width = plane.size().width;
+        let rows = &mut plane.samples_mut()[wy.frame.start * width..wy.frame.end * width];
+        rows.par_chunks_exact_mut(width)
+            .enumerate()
+            .map(|(i, row)| {
+                let first = c * channel_step + ((wy.offset + i) * shape.width + wx.offset) * step;
+                let src = src[first..].iter().step_by(step).map(|&v| convert(v));
+                let dst = row[wx.frame.clone()].iter_mut();
+                if faded {
+                    let weight = wy.weights[i];
+                    dst.zip(src).zip(&wx.weights).fold(true, |ok, ((d, v), w)| {
+                        *d += v * (weight * w);
+                        ok & v.is_finite()
+                    })
+                } else {
+                    dst.zip(src).fold(true, |ok, (d, v)| {
+                        *d = v;
+                        ok & v.is_finite()
+                    })
+                }
+            })
+            .reduce(|| true, |a, b| a & b)
+    })
 }
 
 /// The windows of one axis; `frame_len` is the upscaled frame's length.

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use super::blend::Blender;
+use super::blend::{Blender, place};
+use super::change::ChangeMap;
+use super::cover::{Cover, Work};
 use super::frame::FrameError;
 use super::gather::gather;
-use super::geometry::Size;
+use super::geometry::{Rect, Size};
+use super::patch::Patch;
 use super::picture::Plane;
 use super::tensor::{Shape, Tensor};
 use super::tile::{Tile, TilePlan};
@@ -39,14 +42,44 @@ pub enum UpscaleError {
     },
 }
 
+/// Opens an engine for input tensors of these dimensions in memory order.
+pub type Open = Box<dyn FnMut([usize; 4]) -> Result<Box<dyn Engine>, EngineError> + Send>;
+
 /// A network made ready for frames of one size. Its buffers are allocated once.
 pub struct Network {
     contract: Arc<Contract>,
     plan: TilePlan,
     blender: Blender,
+    tiles: Slot,
+    reuse: Option<Reuse>,
+}
+
+/// How a network infers no more than what changed.
+pub struct Reuse {
+    cover: Cover,
+    open: Open,
+    /// An engine for every shape that was needed so far.
+    slots: Vec<Slot>,
+}
+
+/// An engine with its tensors, for runs of one shape.
+struct Slot {
     engine: Box<dyn Engine>,
     input: Tensor,
     output: Tensor,
+}
+
+/// What was inferred for a frame.
+#[derive(Debug)]
+pub struct Inferred {
+    /// The result: a plane a channel, of the plan's output size.
+    pub planes: Vec<Plane>,
+    /// What of it is new; `None`: all.
+    pub fresh: Option<Vec<Rect>>,
+    /// Runs of the network, a tile of a batch being one.
+    pub tiles: usize,
+    /// Input pixels that were inferred, context included.
+    pub pixels: usize,
 }
 
 impl Network {
@@ -63,17 +96,21 @@ impl Network {
         fade: bool,
         engine: Box<dyn Engine>,
     ) -> Self {
-        let input = Tensor::zeros(
-            input_shape(&contract, &plan, batch),
-            contract.input.layout,
-            contract.input.element,
-        );
-        let output = Tensor::zeros(
-            output_shape(&contract, &plan, batch),
-            contract.output.layout,
-            contract.output.element,
-        );
-        Self { blender: Blender::new(&plan, fade), contract, plan, engine, input, output }
+        let tiles = Slot::new(&contract, plan.tile_size(), batch, engine);
+        Self { blender: Blender::new(&plan, fade), contract, plan, tiles, reuse: None }
+    }
+
+    /// Lets it infer only what changed, in patches of one of `steps` lengths on each axis, each shape on an engine of its own
+    /// that `open` opens when it is first needed. `spread`: see [`super::change::spread`]; 0 for a second pass.
+    ///
+    /// Without effect where the halo is not exact: then a patch is not what it would be in the whole frame.
+    pub fn reuse_unchanged(&mut self, spread: usize, steps: usize, open: Open) {
+        let contract = &self.contract;
+        let halo = contract.halo.px();
+        if contract.halo.is_exact() && self.plan.x.halo.min(self.plan.y.halo) >= halo {
+            let cover = Cover::new(&self.plan, contract.alignment, halo, spread, steps);
+            self.reuse = Some(Reuse { cover, open, slots: Vec::new() });
+        }
     }
 
     /// Where its tiles lie.
@@ -83,29 +120,51 @@ impl Network {
 
     /// The engine that runs it.
     pub fn engine(&self) -> &dyn Engine {
-        &*self.engine
+        &*self.tiles.engine
     }
 
     /// Tiles per run.
     pub fn batch(&self) -> usize {
-        self.input.shape.batch
+        self.tiles.input.shape.batch
     }
 
-    /// Upscales `src`, a plane a channel of the frame's size. The result is written to what `planes` gives: a plane a channel,
-    /// of any size; it is asked for them when the first tile is done, as the frame before may need them till then.
+    /// Upscales `src`, a plane a channel of the frame's size. The result is written to what `planes` gives: it is asked for
+    /// them when the first tile is done, as the frame before may need them till then.
+    ///
+    /// Where `changes` are given, `planes` must give the last result, and `src` differ from what that was made from in no
+    /// other blocks; the rest of the last result is kept then. Else planes of any size will do.
     ///
     /// # Errors
     /// What the engine says; a result that is not finite; [`EngineError::Cancelled`] soon after `cancel` is raised.
     pub fn run(
         &mut self,
         src: &[&Plane],
+        changes: Option<&ChangeMap>,
         planes: impl FnOnce() -> Vec<Plane>,
         cancel: &Cancel,
-    ) -> Result<Vec<Plane>, UpscaleError> {
+    ) -> Result<Inferred, UpscaleError> {
+        if let (Some(changes), Some(reuse)) = (changes, &self.reuse) {
+            match reuse.cover.work(changes) {
+                Work::Patches(patches) => return self.run_patches(src, &patches, planes, cancel),
+                Work::Whole => {}
+            }
+        } else if changes.is_some_and(ChangeMap::is_empty) {
+            return self.run_patches(src, &[], planes, cancel);
+        }
+        self.run_tiles(src, planes, cancel)
+    }
+
+    fn run_tiles(
+        &mut self,
+        src: &[&Plane],
+        planes: impl FnOnce() -> Vec<Plane>,
+        cancel: &Cancel,
+    ) -> Result<Inferred, UpscaleError> {
         let tiles: Vec<Tile> = self.plan.tiles().collect();
         let (mut planes, mut dst) = (Some(planes), Vec::new());
         for batch in tiles.chunks(self.batch()) {
-            self.infer(src, batch, cancel)?;
+            let rects = batch.iter().map(|tile| self.plan.rect(tile));
+            self.tiles.run(&self.contract, src, self.plan.border, rects, cancel)?;
             if let Some(planes) = planes.take() {
                 dst = planes();
                 let (channels, size) = (self.contract.output.channels, self.plan.output_size());
@@ -114,41 +173,114 @@ impl Network {
                 self.blender.begin(&mut dst);
             }
             for (slot, tile) in batch.iter().enumerate() {
-                if !self.blender.add(tile, &self.output, slot, self.contract.range, &mut dst) {
+                let output = &self.tiles.output;
+                if !self.blender.add(tile, output, slot, self.contract.range, &mut dst) {
                     return Err(UpscaleError::NotFinite { x: tile.x.start, y: tile.y.start });
                 }
             }
         }
-        Ok(dst)
+        let pixels = tiles.len() * self.plan.tile_size().area();
+        Ok(Inferred { planes: dst, fresh: None, tiles: tiles.len(), pixels })
     }
 
-    /// Runs the engine on the tiles of one batch; the result is in `self.output`.
-    fn infer(
+    /// Infers `patches` and leaves the rest of the planes as it is.
+    fn run_patches(
         &mut self,
         src: &[&Plane],
-        batch: &[Tile],
+        patches: &[Patch],
+        planes: impl FnOnce() -> Vec<Plane>,
+        cancel: &Cancel,
+    ) -> Result<Inferred, UpscaleError> {
+        let (mut planes, mut dst) = (Some(planes), Vec::new());
+        let mut fresh = Vec::new();
+        for patch in patches {
+            let Some(reuse) = &mut self.reuse else { break };
+            let slot = reuse.slot(&self.contract, patch.size)?;
+            let rects = std::iter::once(patch.rect());
+            slot.run(&self.contract, src, self.plan.border, rects, cancel)?;
+            if let Some(planes) = planes.take() {
+                dst = planes();
+            }
+            let target = patch.target(&self.plan);
+            if !place(&target, &slot.output, self.contract.range, &mut dst) {
+                return Err(UpscaleError::NotFinite { x: patch.x.start, y: patch.y.start });
+            }
+            fresh.push(target.rect);
+        }
+        let dst = planes.map_or(dst, |planes| planes());
+        let pixels = patches.iter().map(|patch| patch.size.area()).sum();
+        Ok(Inferred { planes: dst, fresh: Some(fresh), tiles: patches.len(), pixels })
+    }
+}
+
+impl Reuse {
+    /// The engine for patches of `size`, opened if it is not yet.
+    fn slot(&mut self, contract: &Contract, size: Size) -> Result<&mut Slot, EngineError> {
+        let known = self.slots.iter().position(|slot| slot.size() == size);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                let batch = contract.input.batch.unwrap_or(1);
+                let shape = shape(batch, contract.input.channels, size);
+                let engine = (self.open)(shape.dims(contract.input.layout))?;
+                self.slots.push(Slot::new(contract, size, batch, engine));
+                self.slots.len() - 1
+            }
+        };
+        Ok(&mut self.slots[index])
+    }
+}
+
+impl Slot {
+    fn new(contract: &Contract, size: Size, batch: usize, engine: Box<dyn Engine>) -> Self {
+        let (input, output) = (&contract.input, &contract.output);
+        let scaled = size.scaled(contract.scale);
+        Self {
+            engine,
+            input: Tensor::zeros(shape(batch, input.channels, size), input.layout, input.element),
+            output: Tensor::zeros(
+                shape(batch, output.channels, scaled),
+                output.layout,
+                output.element,
+            ),
+        }
+    }
+
+    fn size(&self) -> Size {
+        Size::new(self.input.shape.width, self.input.shape.height)
+    }
+
+    /// Runs the engine on the parts `rects` of the padded frame; the result is in `self.output`.
+    fn run(
+        &mut self,
+        contract: &Contract,
+        src: &[&Plane],
+        border: usize,
+        rects: impl ExactSizeIterator<Item = Rect> + Clone,
         cancel: &Cancel,
     ) -> Result<(), UpscaleError> {
-        for slot in 0..self.batch() {
-            // A batch that is not full repeats its last tile.
-            let tile = &batch[slot.min(batch.len() - 1)];
-            let rect = self.plan.rect(tile);
-            gather(src, self.plan.border, rect, self.contract.range, &mut self.input, slot);
+        // A batch that is not full repeats its last tile.
+        let last = rects.clone().last();
+        let full = rects.chain(std::iter::repeat_with(|| last).flatten());
+        for (slot, rect) in full.take(self.input.shape.batch).enumerate() {
+            gather(src, border, rect, contract.range, &mut self.input, slot);
         }
         if cancel.is_raised() {
             return Err(EngineError::Cancelled.into());
         }
         self.engine.run(&self.input, &mut self.output, cancel)?;
-        let expected = output_shape(&self.contract, &self.plan, self.batch());
-        if self.output.shape != expected
-            || !self.output.is_whole()
-            || self.output.element() != self.contract.output.element
+        let (output, layout) = (&self.output, contract.output.layout);
+        let expected = shape(
+            self.input.shape.batch,
+            contract.output.channels,
+            self.size().scaled(contract.scale),
+        );
+        if output.shape != expected
+            || !output.is_whole()
+            || output.element() != contract.output.element
         {
-            let layout = self.contract.output.layout;
-            return Err(UpscaleError::WrongOutput {
-                expected: expected.dims(layout),
-                got: self.output.dims(),
-            });
+            let (expected, got) = (expected.dims(layout), output.dims());
+            return Err(UpscaleError::WrongOutput { expected, got });
         }
         Ok(())
     }
@@ -156,10 +288,6 @@ impl Network {
 
 fn input_shape(contract: &Contract, plan: &TilePlan, batch: usize) -> Shape {
     shape(batch, contract.input.channels, plan.tile_size())
-}
-
-fn output_shape(contract: &Contract, plan: &TilePlan, batch: usize) -> Shape {
-    shape(batch, contract.output.channels, plan.tile_size().scaled(contract.scale))
 }
 
 const fn shape(batch: usize, channels: usize, size: Size) -> Shape {

@@ -1,8 +1,10 @@
 //! The first stage: a frame becomes a picture, and what changed since the frame before is found out.
 
+use super::change::ChangeMap;
 use super::decode::decode;
 use super::frame::{FrameError, FrameView};
 use super::picture::{ColorModel, Picture, Plane};
+use super::reference::Reference;
 use super::video::VideoSpec;
 
 /// A frame ready for the networks.
@@ -10,6 +12,8 @@ use super::video::VideoSpec;
 pub struct Prepared {
     /// Its planes, as [`super::video::network_model`] says.
     pub picture: Picture,
+    /// The blocks in which it differs from the frame before; `None`: it has nothing to do with it.
+    pub changes: Option<ChangeMap>,
 }
 
 impl Prepared {
@@ -38,13 +42,21 @@ impl Prepared {
 pub struct Reader {
     input: VideoSpec,
     model: ColorModel,
+    /// Largest difference, in codes of 255, of what counts as unchanged; `None`: no frame is compared.
+    tolerance: Option<u8>,
+    reference: Reference,
     spare: Vec<Picture>,
 }
 
+/// Share of changed blocks from which on a frame is taken whole: what is kept of the one before would hardly save anything.
+const MOSTLY: f64 = 0.75;
+
 impl Reader {
-    /// Reads frames of `input` into planes of `model`.
-    pub fn new(input: VideoSpec, model: ColorModel) -> Self {
-        Self { input, model, spare: Vec::new() }
+    /// Reads frames of `input` into planes of `model`. Blocks of at most `tolerance` codes of 255 of difference count as
+    /// unchanged.
+    pub fn new(input: VideoSpec, model: ColorModel, tolerance: Option<u8>) -> Self {
+        let reference = Reference::new(input.format, input.size);
+        Self { input, model, tolerance, reference, spare: Vec::new() }
     }
 
     /// Reads the next frame.
@@ -56,10 +68,21 @@ impl Reader {
         if size != picture {
             return Err(FrameError::Picture { picture, frame: size });
         }
+        let changes = self.tolerance.and_then(|tolerance| {
+            let changes = self.reference.compare(frame, tolerance);
+            let mostly = changes.count() as f64 > MOSTLY * changes.len() as f64;
+            let everything = mostly.then(|| ChangeMap::all(size));
+            self.reference.take(frame, everything.as_ref().unwrap_or(&changes));
+            (!mostly).then_some(changes)
+        });
         let mut picture =
             self.spare.pop().unwrap_or_else(|| Picture::new(self.model, self.input.size));
-        decode(frame, &self.input.color, &mut picture);
-        Ok(Prepared { picture })
+        let composed = match &changes {
+            Some(_) => self.reference.frame()?,
+            None => frame.clone(),
+        };
+        decode(&composed, &self.input.color, &mut picture);
+        Ok(Prepared { picture, changes })
     }
 
     /// Takes back what is no longer needed, so that its memory is used again.

@@ -91,6 +91,7 @@ pub struct Work {
     session: Session<Pair>,
     treatment: Treatment,
     delivered: Receiver<Finished<Pair>>,
+    stats: Stats,
 }
 
 /// A frame and what it becomes.
@@ -107,6 +108,11 @@ impl Frames for Pair {
 }
 
 impl Work {
+    /// What was inferred so far, and what would have been without reuse, in input pixels.
+    pub fn inferred(&self) -> (u64, u64) {
+        (self.stats.pixels_inferred, self.stats.pixels_total)
+    }
+
     pub fn setup(&self) -> &Setup {
         self.session.setup()
     }
@@ -120,6 +126,7 @@ impl Work {
         let pair = Pair(src.clone(), Frame::new(to.format, to.size, 0));
         self.session.submit(pair, self.treatment, 1)?;
         let done = self.delivered.recv().unwrap();
+        self.stats = done.stats;
         done.result.map(|()| (done.frames.1, done.notices))
     }
 }
@@ -137,7 +144,8 @@ pub fn session(
     let made = Session::new(loaded.clone(), config, (from, to), stats, cancel, deliver);
     let (session, notices) = made.unwrap_or_else(|e| panic!("{}: {e}", loaded.source.name));
     let treatment = Treatment { finish, plain: false };
-    (Work { session, treatment, delivered }, notices.into_iter().map(|n| n.0).collect())
+    let stats = Stats::default();
+    (Work { session, treatment, delivered, stats }, notices.into_iter().map(|n| n.0).collect())
 }
 
 /// One frame through `work`; nothing may be said about it.
@@ -271,5 +279,5 @@ pub fn network(
 /// `planes` through `network`, before anything is rounded.
 pub fn run_network(network: &mut Network, planes: &[Plane]) -> Vec<Plane> {
     let src: Vec<_> = planes.iter().collect();
-    network.run(&src, Vec::new, &Cancel::new()).unwrap()
+    network.run(&src, None, Vec::new, &Cancel::new()).unwrap().planes
 }

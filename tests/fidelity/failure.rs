@@ -49,7 +49,8 @@ fn run(engine: Box<dyn Engine>, cancel: &Cancel) -> Result<Vec<Plane>, UpscaleEr
     let src = vec![Plane::filled(size, 0.5); channels];
     let mut network = network(&loaded, size, (Some(32), 7), Some(engine));
     assert_eq!(network.plan().len(), 4);
-    network.run(&src.iter().collect::<Vec<_>>(), Vec::new, cancel)
+    let src: Vec<_> = src.iter().collect();
+    network.run(&src, None, Vec::new, cancel).map(|inferred| inferred.planes)
 }
 
 fn fill(tensor: &mut Tensor, value: f32) {

@@ -20,5 +20,6 @@ mod failure;
 mod meaning;
 mod precision;
 mod reference;
+mod reuse;
 mod scaling;
 mod tiles;

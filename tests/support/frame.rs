@@ -51,15 +51,23 @@ impl Frame {
 
     /// Sets every sample of a component to what `code` says for its column and row.
     pub fn fill(&mut self, at: &Component, mut code: impl FnMut(usize, usize) -> u32) {
+        self.map(at, |x, y, _| code(x, y));
+    }
+
+    /// Sets every sample of a component to what `code` makes of its column, its row and itself.
+    pub fn map(&mut self, at: &Component, mut code: impl FnMut(usize, usize, u32) -> u32) {
         let info = self.format.info();
         let size = self.format.plane_size(at.plane, self.size);
         for y in 0..size.height {
             for x in 0..size.width / at.step {
-                let sample = (code(x, y) << info.shift) as u16;
                 let first = (x * at.step + at.offset) * info.sample_bytes;
                 let first = y * self.strides[at.plane] + first;
-                self.planes[at.plane][first..][..info.sample_bytes]
-                    .copy_from_slice(&sample.to_le_bytes()[..info.sample_bytes]);
+                let bytes = &mut self.planes[at.plane][first..][..info.sample_bytes];
+                let mut word = [0; 2];
+                word[..bytes.len()].copy_from_slice(bytes);
+                let before = u32::from(u16::from_le_bytes(word) >> info.shift);
+                let sample = (code(x, y, before) << info.shift) as u16;
+                bytes.copy_from_slice(&sample.to_le_bytes()[..info.sample_bytes]);
             }
         }
     }

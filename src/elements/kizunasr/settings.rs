@@ -272,7 +272,7 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             .build(),
         glib::ParamSpecInt::builder("reuse-tolerance")
             .nick("reuse tolerance")
-            .blurb(&format!("Reuse of what did not change: -1 is off, 0 where the input is bit-identical, n where it differs by at most n codes of 255. This version infers every frame whole. {READY}"))
+            .blurb(&format!("Reuse of what did not change: -1 is off, 0 where the input is bit-identical, n where it differs by at most n codes of 255 from what the kept output was made from, so that errors never add up. {READY}"))
             .minimum(-1)
             .maximum(255)
             .default_value(d.reuse_tolerance)
@@ -397,6 +397,7 @@ impl Settings {
             },
             batch_size: Some(self.batch_size as usize).filter(|&n| n > 0),
             memory_limit: Some(self.memory_limit).filter(|&n| n > 0),
+            reuse_tolerance: u8::try_from(self.reuse_tolerance).ok(),
             fallback: session::Fallback {
                 tile: self.fallback().contains(Fallback::TILE),
                 cpu: self.fallback().contains(Fallback::CPU),

@@ -17,7 +17,7 @@ pub fn properties() -> [glib::ParamSpec; 3] {
     [
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("statistics")
-            .blurb("Figures so far: frames, plain-frames, tiles, fallbacks, seconds (at work), fps, read-seconds, infer-seconds and write-seconds (stages, which overlap), provider, precision, tile-width, tile-height, halo, tiles-per-frame, passes")
+            .blurb("Figures so far: frames, plain-frames, tiles, pixels-inferred and pixels-total (with and without reuse), fallbacks, seconds (at work), fps, read-seconds, infer-seconds and write-seconds (stages, which overlap), provider, precision, tile-width, tile-height, halo, tiles-per-frame, passes")
             .read_only()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("model-info")
@@ -70,6 +70,8 @@ impl Status {
             .field("frames", self.stats.frames)
             .field("plain-frames", self.stats.plain_frames)
             .field("tiles", self.stats.tiles)
+            .field("pixels-inferred", self.stats.pixels_inferred)
+            .field("pixels-total", self.stats.pixels_total)
             .field("fallbacks", self.stats.fallbacks)
             .field("seconds", seconds)
             .field("fps", fps)
