@@ -8,7 +8,7 @@ use super::geometry::{Rect, Size};
 pub const BLOCK: usize = 8;
 
 /// How many pixels beside its block a sample of `format` reaches when it is decoded: subsampled chroma is interpolated from two
-/// samples on each side, which is 3 pixels where it is centred and 4 where it is cosited.
+/// samples on each side, which is 3 pixels; one more keeps clear of rounding.
 pub fn spread(format: PixelFormat) -> usize {
     if format.info().is_subsampled(1) { 4 } else { 0 }
 }

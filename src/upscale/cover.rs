@@ -1,6 +1,6 @@
 //! A few tiles that cover what changed.
 //!
-//! What the changed blocks reach ([`super::region`]) is cut in two, and each half again, as long as that makes it cheaper; each
+//! What the changed blocks reach (`region.rs`) is cut in two, and each half again, as long as that makes it cheaper; each
 //! part becomes a [`Patch`], a tile of one of a few fixed shapes, because engines of static shape compile each new one.
 //! Patches keep the rules of [`super::tile`]: a patch lies inside the padded frame, begins at a multiple of the alignment, and
 //! every pixel that it owns has the whole halo around it or the padded frame's edge. So each owned pixel is exactly what it

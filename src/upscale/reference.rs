@@ -141,7 +141,7 @@ mod tests {
         /// Changes about one byte in `rarity`, by at most `by`.
         fn disturb(&mut self, rarity: u32, by: u8, seed: &mut u32) {
             for v in self.planes.iter_mut().flatten() {
-                if random(seed) % rarity == 0 {
+                if random(seed).is_multiple_of(rarity) {
                     *v = v
                         .wrapping_add((random(seed) % (2 * u32::from(by) + 1)) as u8)
                         .wrapping_sub(by);
