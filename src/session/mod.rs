@@ -41,6 +41,7 @@
 mod choose;
 mod config;
 mod fallback;
+mod memory;
 mod precision;
 mod running;
 mod tiles;

@@ -20,5 +20,6 @@ mod failure;
 mod meaning;
 mod precision;
 mod reference;
+mod remembered;
 mod scaling;
 mod tiles;

@@ -60,6 +60,13 @@ pub(in crate::engine) fn open(
     Ok(Box::new(Worker::spawn(Box::new(engine), stop)?))
 }
 
+/// What runs on the CPU provider.
+pub(in crate::engine) fn identify(options: &EngineOptions) -> Result<EngineInfo, EngineError> {
+    let runtime = loader::load(options)?.name.clone();
+    let (provider, precision) = (Provider::Cpu, Precision::Fp32);
+    Ok(EngineInfo { provider, runtime, device: providers::CPU.into(), precision })
+}
+
 /// A refused model, or a device that turns out to be missing only when the session is made.
 fn refused(provider: Provider, loaded: &Loaded, model: &ModelSource, text: &str) -> EngineError {
     const DEVICE: [&str; 8] = [
