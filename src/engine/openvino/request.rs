@@ -16,7 +16,7 @@ use crate::engine::{Cancel, Engine, EngineError, EngineInfo, buffer, failure};
 use crate::upscale::{Element, Samples, Tensor};
 
 /// How long one wait for a request lasts, in milliseconds. A result ends the wait at once.
-const POLL_MS: i64 = 5;
+const POLL_MS: i64 = 20;
 
 /// How long a drop waits for a run that was left behind, so that its memory is back before smaller tiles are tried.
 const RELEASE: Duration = Duration::from_millis(50);
