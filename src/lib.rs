@@ -17,6 +17,8 @@
 //!
 //! `upscale`, `models` and the traits of `engine` are pure: no GStreamer, no inference runtime. `cargo pure` proves it.
 
+pub mod cache;
+
 pub mod upscale;
 
 pub mod engine;

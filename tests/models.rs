@@ -181,7 +181,7 @@ fn shipped_models_are_read() {
 mod measured {
     use super::*;
     use gstkizuna::engine::{Cancel, EngineError, EngineOptions, Provider, open};
-    use gstkizuna::models::{Report, inspect};
+    use gstkizuna::models::{ModelError, Report, inspect, inspect_with, proven};
     use gstkizuna::upscale::Tensor;
 
     fn inspected(source: &ModelSource, card: Option<&Card>) -> Report {
@@ -208,6 +208,44 @@ mod measured {
             assert_eq!(contract.alignment, expect.alignment, "{name}\n{report}");
             assert_eq!(contract.min_size, expect.min_size, "{name}\n{report}");
             assert_eq!(contract.range, expect.range, "{name}\n{report}");
+        }
+    }
+
+    /// For our own models the graph's word is taken where it proves everything: it must be what runs show.
+    #[test]
+    fn what_graphs_prove_is_what_runs_show() {
+        let proves = |source: &ModelSource, card: Option<&Card>| {
+            let mut contract = None;
+            let shown = inspected(source, card);
+            let read = inspect_with(source, card, |graph, known| {
+                let unknown = EngineError::Run("only a run can tell".into());
+                proven(graph, known)
+                    .ok_or_else(|| ModelError::Probe { model: source.name.clone(), cause: unknown })
+            });
+            if let Ok(read) = read {
+                assert_eq!(read.contract, shown.contract, "{}", source.name);
+                contract = Some(read.contract);
+            }
+            contract.is_some()
+        };
+        let count = zoo::all()
+            .into_iter()
+            .filter(|case| proves(&source(case.name, case.bytes.clone()), None));
+        assert!(count.count() > 2);
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        for (name, is_plain) in [
+            ("anime4k-m", true),
+            ("anime4k-vl", true),
+            ("animevideov3-x2", true),
+            ("upconv7-x2", true),
+            ("cunet-x2", false),
+        ] {
+            match resolve(Some(name), std::slice::from_ref(&dir)) {
+                Ok(found) => {
+                    assert_eq!(proves(&found.source, found.card.as_ref()), is_plain, "{name}");
+                }
+                Err(e) => skip!("{e}"),
+            }
         }
     }
 

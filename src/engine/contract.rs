@@ -1,5 +1,7 @@
 //! What a network asks for and gives. Pure.
 
+use serde::{Deserialize, Serialize};
+
 use crate::upscale::{Element, Layout, Ratio, Size};
 
 /// A network's input or output.
@@ -61,7 +63,7 @@ impl ValueRange {
 }
 
 /// How far an output pixel looks, in input pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Halo {
     /// Beyond this radius no output bit changes.
     Exact(usize),

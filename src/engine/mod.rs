@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use crate::cache::{self, Cache};
 use crate::upscale::Tensor;
 use signature::Signature;
 
@@ -85,6 +86,13 @@ pub struct ModelSource {
     pub bytes: Arc<[u8]>,
 }
 
+impl ModelSource {
+    /// SHA-256 of the ONNX file in hexadecimal.
+    pub fn sha256(&self) -> String {
+        cache::hex(&self.bytes)
+    }
+}
+
 /// What to open: everything that an engine needs to know besides the model.
 #[derive(Debug, Clone, Default)]
 pub struct EngineOptions {
@@ -99,6 +107,8 @@ pub struct EngineOptions {
     /// Directories that may hold the runtimes, in order: beside the plugin, data directories, a checkout. In each are
     /// tried the directory itself, and `runtimes/onnxruntime` or `runtimes/openvino` in it (beside it, if it is `models`).
     pub search: Vec<PathBuf>,
+    /// Where compiled models are kept; nowhere by default.
+    pub cache: Cache,
 }
 
 /// Why an engine could not be opened or run. Each message says what failed and what to do.
@@ -182,6 +192,37 @@ pub fn open(
             _ => {
                 let _ = options;
                 Err(not_built_in(provider))
+            }
+        },
+        |panic| failure::model("the runtime", model, panic),
+    )
+}
+
+/// What an engine that [`open`] makes of `model` in fp32 says of itself, without making one; the runtime is opened.
+///
+/// `None` where only opening tells: whether a GPU is still there, or what lies in a model's other files.
+///
+/// # Errors
+/// As [`open`], for a runtime or a device that is not there.
+pub fn identify(
+    provider: Provider,
+    model: &ModelSource,
+    options: &EngineOptions,
+) -> Result<Option<EngineInfo>, EngineError> {
+    if Signature::read(model)?.external_data {
+        return Ok(None);
+    }
+    failure::guard(
+        || match provider {
+            #[cfg(feature = "embedded")]
+            Provider::Embedded => Ok(Some(embedded::identify())),
+            #[cfg(feature = "openvino")]
+            Provider::OpenVino => openvino::identify(options).map(Some),
+            #[cfg(feature = "onnx")]
+            Provider::Cpu => ort::identify(options).map(Some),
+            _ => {
+                let _ = options;
+                Ok(None)
             }
         },
         |panic| failure::model("the runtime", model, panic),

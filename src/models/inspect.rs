@@ -5,7 +5,7 @@ use std::fmt;
 use super::card::{Card, Overrides};
 use super::error::ModelError;
 use super::graph::{self, Graph, Reach};
-use super::probe::{Known, Runner, probe};
+use super::probe::{Known, Measured, Runner, probe};
 use crate::engine::{Contract, Halo, ModelSource, ValueRange};
 use crate::upscale::{Element, Layout};
 
@@ -82,6 +82,18 @@ pub fn inspect(
     card: Option<&Card>,
     run: &mut Runner,
 ) -> Result<Report, ModelError> {
+    inspect_with(source, card, |graph, known| probe(source, graph, known, run))
+}
+
+/// [`inspect`], with `measure` instead of runs: for who knows already what they would show.
+///
+/// # Errors
+/// As [`inspect`]; what `measure` says.
+pub fn inspect_with(
+    source: &ModelSource,
+    card: Option<&Card>,
+    measure: impl FnOnce(&Graph, Known) -> Result<Measured, ModelError>,
+) -> Result<Report, ModelError> {
     let nothing = Overrides::default();
     let overrides = card.map_or(&nothing, |card| &card.contract);
     let graph = graph::read(source, overrides)?;
@@ -92,7 +104,7 @@ pub fn inspect(
     let (range, from) = range(overrides, &graph, by_card);
     facts.add("value range", show_range(range), from);
     let known = Known { range, has_halo: overrides.halo.is_some(), alignment: overrides.alignment };
-    let measured = probe(source, &graph, known, run)?;
+    let measured = measure(&graph, known)?;
 
     let input = &graph.input;
     facts.add("input", port_text(input), Origin::Graph);
@@ -113,7 +125,8 @@ pub fn inspect(
     facts.add("alignment", format!("{alignment} px"), from);
     let (min_size, from) = match overrides.min_size {
         Some(px) => (px.next_multiple_of(alignment), by_card),
-        None => (measured.min_size, Origin::Probe),
+        None if measured.has_run => (measured.min_size, Origin::Probe),
+        None => (measured.min_size, Origin::Graph),
     };
     facts.add("smallest size", format!("{min_size} px"), from);
     facts.add("memory", format!("{} bytes per input pixel", graph.bytes_per_px), Origin::Graph);

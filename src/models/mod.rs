@@ -34,5 +34,6 @@ mod wire;
 pub use card::{Card, Overrides};
 pub use error::{ModelError, Rule};
 pub use graph::{Graph, Reach};
-pub use inspect::{Fact, Origin, Report, inspect};
+pub use inspect::{Fact, Origin, Report, inspect, inspect_with};
+pub use probe::{Measured, probe, proven};
 pub use search::{Found, data_dirs, resolve};

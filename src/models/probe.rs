@@ -3,6 +3,8 @@
 //! What the graph proves is not measured again. The pictures are small, the runs few: one for a network that the graph
 //! describes wholly, about a dozen for one that it does not.
 
+use serde::{Deserialize, Serialize};
+
 use super::error::{ModelError, Rule};
 use super::graph::{Graph, Reach};
 use super::test_card::{place, test_picture};
@@ -28,7 +30,7 @@ const SHARP: usize = 16;
 const SIDE: usize = 64;
 
 /// What running a network has shown.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measured {
     /// Output pixels per input pixel.
     pub scale: Ratio,
@@ -40,6 +42,8 @@ pub struct Measured {
     pub halo: Option<Halo>,
     /// What is odd.
     pub warnings: Vec<String>,
+    /// Whether the network ran; else it is what the graph proves.
+    pub has_run: bool,
 }
 
 /// What the caller knows already.
@@ -71,7 +75,25 @@ pub fn probe(
     let alignment = probe.alignment(base.0, scale)?;
     let min_size = probe.min_size(base.0, alignment, scale)?;
     let halo = if known.has_halo { None } else { Some(probe.halo(alignment, min_size)?) };
-    Ok(Measured { scale, alignment, min_size, halo, warnings: probe.warnings })
+    Ok(Measured { scale, alignment, min_size, halo, warnings: probe.warnings, has_run: true })
+}
+
+/// What [`probe`] would find, where the graph alone proves it; `None` where only a run can tell.
+///
+/// A run would also show whether the engine keeps to it, so this is for models that are known to run.
+pub fn proven(graph: &Graph, known: Known) -> Option<Measured> {
+    let Reach::Exact(px) = graph.reach else { return None };
+    let input = &graph.input;
+    let takes_any_size = input.width.is_none() && input.height.is_none();
+    let is_plain = graph.is_aligned() && takes_any_size && known.alignment.is_none();
+    (is_plain && px <= MAX_EXACT_RADIUS).then_some(Measured {
+        scale: graph.scale?,
+        alignment: 1,
+        min_size: graph.min_size,
+        halo: (!known.has_halo).then_some(Halo::Exact(px)),
+        warnings: Vec::new(),
+        has_run: false,
+    })
 }
 
 struct Probe<'a, 'r> {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::config::{Config, Notice, SessionError};
+use super::memory::Memory;
 use crate::engine::{
-    self, Cancel, Contract, Engine, EngineError, EngineInfo, EngineOptions, ModelSource, Precision,
+    self, Cancel, Contract, EngineError, EngineInfo, EngineOptions, ModelSource, Precision,
     Provider,
 };
-use crate::models::{self, Card, Report};
+use crate::models::{self, Card, ModelError, Report};
 use crate::upscale::Tensor;
 
 /// What became of one provider.
@@ -37,6 +38,8 @@ pub struct Loaded {
     pub verdicts: Vec<Verdict>,
     /// For each precision that was asked for, the one that passed validation; found out once.
     pub(super) validated: Arc<Mutex<HashMap<Precision, Precision>>>,
+    /// What was found out at other times.
+    pub(super) memory: Memory,
 }
 
 impl Loaded {
@@ -51,7 +54,7 @@ impl Loaded {
         let mut verdicts = Vec::new();
         for provider in candidates(config) {
             match inspect_on(provider, &source, card.as_ref(), config, cancel) {
-                Ok((report, info)) => {
+                Ok(Inspected { report, info, memory }) => {
                     if let Some(asked) = config.provider.filter(|&asked| asked != provider) {
                         let why = verdicts
                             .iter()
@@ -68,7 +71,7 @@ impl Loaded {
                     let contract = Arc::new(report.contract.clone());
                     let validated = Arc::default();
                     return Ok((
-                        Self { source, report, contract, info, verdicts, validated },
+                        Self { source, report, contract, info, verdicts, validated, memory },
                         notices,
                     ));
                 }
@@ -125,35 +128,52 @@ pub(super) fn engine_options(config: &Config, precision: Precision) -> EngineOpt
     EngineOptions { precision, search: config.search.clone(), ..config.engine.clone() }
 }
 
-/// Opens the model for any size and inspects it, which runs it at least once.
+/// A model that a provider runs, as far as is known.
+struct Inspected {
+    report: Report,
+    info: EngineInfo,
+    memory: Memory,
+}
+
+/// Inspects the model on `provider`: from memory, or from the graph alone where that is enough, or by running it.
 fn inspect_on(
     provider: Provider,
     source: &ModelSource,
     card: Option<&Card>,
     config: &Config,
     cancel: &Cancel,
-) -> Result<(Report, EngineInfo), SessionError> {
-    let mut opened: Option<Box<dyn Engine>> = None;
-    // Opened at the first run, so that a faulty file is refused before any runtime sees it.
-    let mut run = |input: &Tensor| -> Result<Tensor, EngineError> {
-        let engine = match &mut opened {
-            Some(engine) => engine,
-            None => opened.insert(engine::open_unless_cancelled(
-                provider,
-                source,
-                None,
-                &engine_options(config, Precision::Fp32),
-                cancel,
-            )?),
-        };
-        let mut output = Tensor::zeros(input.shape, input.layout, input.element());
-        engine.run(input, &mut output, cancel)?;
-        Ok(output)
-    };
-    let report = models::inspect(source, card, &mut run)?;
-    let info = opened
-        .as_ref()
-        .map(|e| e.info().clone())
-        .ok_or_else(|| EngineError::Run("nothing ran".into()))?;
-    Ok((report, info))
+) -> Result<Inspected, SessionError> {
+    let options = engine_options(config, Precision::Fp32);
+    let (mut info, mut memory) = (None, Memory::default());
+    let report = models::inspect_with(source, card, |graph, known| {
+        let fault = |cause| ModelError::Probe { model: source.name.clone(), cause };
+        info = engine::identify(provider, source, &options).map_err(fault)?;
+        if let Some(info) = &info {
+            memory = Memory::new(source, card, info, &options);
+            let proven =
+                || models::proven(graph, known).filter(|_| is_shipped(source, card, config));
+            if let Some(measured) = memory.measured().or_else(proven) {
+                return Ok(measured);
+            }
+        }
+        let mut opened = engine::open_unless_cancelled(provider, source, None, &options, cancel)
+            .map_err(fault)?;
+        let measured = models::probe(source, graph, known, &mut |input| {
+            let mut output = Tensor::zeros(input.shape, input.layout, input.element());
+            opened.run(input, &mut output, cancel)?;
+            Ok(output)
+        })?;
+        info = Some(opened.info().clone());
+        memory.keep_measured(&measured);
+        Ok(measured)
+    })?;
+    let info = info.ok_or_else(|| EngineError::Run("nothing ran".into()))?;
+    Ok(Inspected { report, info, memory })
+}
+
+/// Whether it is one of ours, unchanged, on a processor: those are known to run and to keep to what their graphs say.
+fn is_shipped(source: &ModelSource, card: Option<&Card>, config: &Config) -> bool {
+    let is_cpu = config.engine.device.as_deref().is_none_or(|device| device == "CPU");
+    let sum = card.filter(|card| !card.is_sidecar).and_then(|card| card.sha256.as_deref());
+    is_cpu && sum.is_some_and(|sum| sum.eq_ignore_ascii_case(&source.sha256()))
 }

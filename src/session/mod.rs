@@ -56,6 +56,7 @@ mod choose;
 mod config;
 mod fallback;
 mod inference;
+mod memory;
 mod precision;
 mod running;
 mod stages;

@@ -2,7 +2,9 @@
 
 use super::choose::{Loaded, engine_options};
 use super::config::{Config, Notice};
-use crate::engine::{self, Cancel, Contract, Engine, EngineError, Precision};
+use super::memory::Validated;
+use crate::cache::Cache;
+use crate::engine::{self, Cancel, Contract, EngineError, EngineOptions, Precision};
 use crate::models::test_card::test_picture;
 use crate::upscale::geometry::align_up;
 use crate::upscale::{Samples, Shape, Tensor};
@@ -48,41 +50,67 @@ fn validate(
         },
         asked => asked,
     };
+    let validated = match loaded.memory.validated(asked) {
+        Some(validated) => validated,
+        None => try_out(loaded, config, asked, cancel)?,
+    };
+    let notice = validated
+        .refused
+        .map(|why| Notice(format!("precision {asked} is not used, fp32 runs instead: {why}")));
+    Ok((validated.precision, notice))
+}
+
+/// Runs the network in fp32 and in `asked`, at the same time, and compares.
+fn try_out(
+    loaded: &Loaded,
+    config: &Config,
+    asked: Precision,
+    cancel: &Cancel,
+) -> Result<Validated, EngineError> {
+    let provider = loaded.info.provider;
     let input = trial_picture(&loaded.contract);
     let run = |precision| -> Result<(Tensor, Precision), EngineError> {
-        let options = engine_options(config, precision);
-        let mut engine: Box<dyn Engine> = engine::open_unless_cancelled(
-            provider,
-            &loaded.source,
-            Some(input.dims()),
-            &options,
-            cancel,
-        )?;
+        // Nobody needs engines of this size again.
+        let options =
+            EngineOptions { cache: Cache::default(), ..engine_options(config, precision) };
+        let dims = Some(input.dims());
+        let mut engine =
+            engine::open_unless_cancelled(provider, &loaded.source, dims, &options, cancel)?;
         let mut output = Tensor::zeros(input.shape, input.layout, input.element());
         engine.run(&input, &mut output, cancel)?;
         Ok((output, engine.info().precision))
     };
-    let reference = run(Precision::Fp32)?.0;
-    let refused = match run(asked) {
+    let (reference, reduced) = std::thread::scope(|scope| {
+        let reference = scope.spawn(|| run(Precision::Fp32));
+        let reduced = run(asked);
+        let ended = |_| Err(EngineError::Run("the run in fp32 ended early".into()));
+        (reference.join().unwrap_or_else(ended), reduced)
+    });
+    let reference = reference?.0;
+    let fp32 = |why| Validated { precision: Precision::Fp32, refused: Some(why) };
+    let refused = match reduced {
         Err(EngineError::Cancelled) => return Err(EngineError::Cancelled),
-        Err(e) => e.to_string(),
-        Ok((_, used)) if used != asked => format!("{provider} runs it in {used}"),
+        // It may do another time.
+        Err(e) => return Ok(fp32(e.to_string())),
+        Ok((_, used)) if used != asked => Some(format!("{provider} runs it in {used}")),
         Ok((output, _)) => match psnr(&reference, &output, peak(loaded)) {
-            Some(db) if db >= LEAST_DB => return Ok((asked, None)),
-            Some(db) => {
-                format!("it agrees with fp32 to {db:.1} dB only; {LEAST_DB} dB are asked for")
+            Some(db) if db >= LEAST_DB => {
+                log::debug!("{asked} agrees with fp32 to {db:.1} dB on {provider}");
+                None
             }
-            None => "it gives NaN or infinity".into(),
+            Some(db) => {
+                Some(format!("it agrees with fp32 to {db:.1} dB only; {LEAST_DB} dB are asked for"))
+            }
+            None => Some("it gives NaN or infinity".into()),
         },
     };
-    Ok((
-        Precision::Fp32,
-        Some(Notice(format!("precision {asked} is not used, fp32 runs instead: {refused}"))),
-    ))
+    let validated = refused.map_or(Validated { precision: asked, refused: None }, fp32);
+    loaded.memory.keep_validated(asked, &validated);
+    Ok(validated)
 }
 
 /// Side of the picture that precisions are compared on, in px.
-const SIDE: usize = 96;
+const SIDE: usize = 64;
 
 /// A picture that the network takes.
 fn trial_picture(contract: &Contract) -> Tensor {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Width and height in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Size {
@@ -60,10 +62,25 @@ impl Rect {
 }
 
 /// A positive scale factor as a reduced fraction, so that 3/2 of an even number is exact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "(usize, usize)", try_from = "(usize, usize)")]
 pub struct Ratio {
     num: usize,
     den: usize,
+}
+
+impl From<Ratio> for (usize, usize) {
+    fn from(ratio: Ratio) -> Self {
+        (ratio.num, ratio.den)
+    }
+}
+
+impl TryFrom<(usize, usize)> for Ratio {
+    type Error = &'static str;
+
+    fn try_from((num, den): (usize, usize)) -> Result<Self, Self::Error> {
+        Self::new(num, den).ok_or("a factor has no 0 in it")
+    }
 }
 
 impl Ratio {

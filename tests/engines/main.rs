@@ -4,6 +4,7 @@
 #[macro_use]
 mod skip;
 
+mod kept;
 mod models;
 
 use std::path::PathBuf;

@@ -20,6 +20,7 @@ mod failure;
 mod meaning;
 mod precision;
 mod reference;
+mod remembered;
 mod reuse;
 mod scaling;
 mod tiles;

@@ -28,7 +28,7 @@ fn used(loaded: &Arc<Loaded>, config: Config) -> (Precision, Vec<String>) {
     (session.setup().info.precision, said)
 }
 
-fn has_bf16() -> bool {
+pub fn has_bf16() -> bool {
     let options = EngineOptions { search: vec![models_dir()], ..EngineOptions::default() };
     let has = native_reduced_precision(OpenVino, &options) == Some(Bf16);
     if !has {
@@ -83,7 +83,7 @@ fn a_network_that_bf16_spoils_runs_in_fp32_and_that_is_said() {
 }
 
 /// Adds 100 and takes it away again; between, bf16 keeps no more than steps of half.
-fn cancelling() -> Arc<[u8]> {
+pub fn cancelling() -> Arc<[u8]> {
     let (f, same_planes) = (DataType::FLOAT, pass_on([3, 3]));
     let [input, output] = same(f, "3");
     Net::default()

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use gst::glib;
 use gst::prelude::*;
 
+use crate::cache::Cache;
 use crate::engine::{EngineOptions, Precision, Provider};
 use crate::models;
 use crate::session::{self, Config};
@@ -377,6 +378,7 @@ impl Settings {
                 device: self.device.clone().filter(|d| !d.is_empty()),
                 provider_options: self.provider_options.as_ref().map(options).unwrap_or_default(),
                 runtime_library: path(&self.runtime_library),
+                cache: Cache::of_user(),
                 ..Default::default()
             },
             precision: match self.precision {

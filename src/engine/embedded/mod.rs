@@ -31,19 +31,19 @@ pub(super) fn open(
     let graph = load(model, signature).map_err(refused)?;
     let node = |name| graph.node_id(name).map_err(|e| refused(e.to_string()));
     let (input, output) = (node(&signature.input.name)?, node(&signature.output.name)?);
-    let engine = Embedded {
-        info: EngineInfo {
-            provider: Provider::Embedded,
-            runtime: RUNTIME.into(),
-            device: "CPU".into(),
-            precision: Precision::Fp32,
-        },
-        graph,
-        input,
-        output,
-        element: signature.output.element,
-    };
+    let engine =
+        Embedded { info: identify(), graph, input, output, element: signature.output.element };
     Ok(Box::new(Worker::spawn(Box::new(engine), Box::new(|| ()))?))
+}
+
+/// What runs.
+pub(super) fn identify() -> EngineInfo {
+    EngineInfo {
+        provider: Provider::Embedded,
+        runtime: RUNTIME.into(),
+        device: "CPU".into(),
+        precision: Precision::Fp32,
+    }
 }
 
 fn load(model: &ModelSource, signature: &Signature) -> Result<Model, String> {

@@ -2,29 +2,21 @@
 //!
 //! Every engine has a Core of its own: properties are set on a Core, so one engine's `provider-options` would otherwise
 //! reach the next.
-//!
-//! A request can be cancelled, but it ends only between two kernels, and releasing it waits for that (measured: more than two
-//! seconds on a busy machine). So it runs on a worker, too, which cancels it when the caller has left.
 
+mod blobs;
 mod loader;
+mod request;
 
-use half::f16;
 use openvino::{
-    CompiledModel, Core, DeviceType, ElementType, InferRequest, InferenceError, InferenceErrorKind,
-    Model, PartialShape, PropertyKey, RwPropertyKey, SetupError, Shape, Tensor as OvTensor,
+    CompiledModel, Core, DeviceType, InferenceError, Model, PartialShape, PropertyKey,
+    RwPropertyKey, SetupError,
 };
 
-use super::buffer;
 use super::signature::Signature;
-use super::worker::Worker;
 use super::{
-    Cancel, Engine, EngineError, EngineInfo, EngineOptions, ModelSource, Precision, Provider,
-    failure,
+    Engine, EngineError, EngineInfo, EngineOptions, ModelSource, Precision, Provider, failure,
 };
-use crate::upscale::{Element, Samples, Tensor};
-
-/// How long one wait for a request lasts, in milliseconds. A result ends the wait at once.
-const POLL_MS: i64 = 5;
+use request::OpenVino;
 
 /// Opens `model`, compiled for `dims` where they are given: 15 to 20 % faster than with open dimensions.
 pub(super) fn open(
@@ -37,7 +29,8 @@ pub(super) fn open(
     let refused = |e: InferenceError| failure::model(runtime, model, message(&e));
     let device = device(options);
     let mut core = Core::new().map_err(|e| unavailable(setup_message(&e)))?;
-    full_name(&core, &device)?;
+    // A device that is not there is to be told from a model that it refuses.
+    let name = full_name(&core, &device)?;
 
     let mut graph = read(&mut core, model, signature).map_err(refused)?;
     if let Some(dims) = dims {
@@ -45,19 +38,26 @@ pub(super) fn open(
         graph.reshape_single_input(&shape).map_err(refused)?;
     }
     configure(&mut core, &device, options)?;
-    let mut compiled = core.compile_model(&graph, device_type(&device)).map_err(refused)?;
-    let precision = precision(&compiled);
-    let request = compiled.create_infer_request().map_err(refused)?;
-    let input = request.get_input_tensor().map_err(refused)?;
     let info = EngineInfo {
         provider: Provider::OpenVino,
         runtime: runtime.to_owned(),
-        device: full_name(&core, &device)?,
-        precision,
+        device: name,
+        precision: Precision::Fp32,
     };
-    let element = signature.input.element;
-    let engine = OpenVino { info, request, input, input_dims: dims, element };
-    Ok(Box::new(Worker::spawn(Box::new(engine), Box::new(|| ()))?))
+    let key = dims.and_then(|dims| blobs::key(model, signature, dims, options, &info));
+    let mut compiled = blobs::compile(&mut core, &graph, &device, key, options).map_err(refused)?;
+    let info = EngineInfo { precision: precision(&compiled), ..info };
+    let request = compiled.create_infer_request().map_err(refused)?;
+    let engine = OpenVino::new(info, request, dims, signature.input.element).map_err(refused)?;
+    Ok(Box::new(engine))
+}
+
+/// What runs on the device.
+pub(super) fn identify(options: &EngineOptions) -> Result<EngineInfo, EngineError> {
+    let runtime = loader::load(options)?.to_owned();
+    let core = Core::new().map_err(|e| unavailable(setup_message(&e)))?;
+    let device = full_name(&core, &device(options))?;
+    Ok(EngineInfo { provider: Provider::OpenVino, runtime, device, precision: Precision::Fp32 })
 }
 
 /// bf16 or fp16, if the device computes in it natively.
@@ -150,116 +150,8 @@ fn precision(compiled: &CompiledModel) -> Precision {
     }
 }
 
-struct OpenVino {
-    info: EngineInfo,
-    request: InferRequest,
-    /// The request's input, in OpenVINO's memory.
-    input: OvTensor,
-    /// Its dimensions, once they are known.
-    input_dims: Option<[usize; 4]>,
-    element: Element,
-}
-
-impl Engine for OpenVino {
-    fn info(&self) -> &EngineInfo {
-        &self.info
-    }
-
-    fn run(
-        &mut self,
-        input: &Tensor,
-        output: &mut Tensor,
-        abandoned: &Cancel,
-    ) -> Result<(), EngineError> {
-        self.fill(input)?;
-        self.request.infer_async().map_err(failed)?;
-        take(&self.wait(abandoned)?, output)
-    }
-}
-
-impl OpenVino {
-    /// Waits for the request's output; cancels the request once it is `abandoned`, and waits for its end all the same.
-    fn wait(&mut self, abandoned: &Cancel) -> Result<OvTensor, EngineError> {
-        use InferenceErrorKind::{InferCancelled, RequestBusy, ResultNotReady};
-        let mut cancelled = false;
-        loop {
-            match self.request.wait(POLL_MS) {
-                Err(e) if !matches!(e.kind, ResultNotReady | InferCancelled) => {
-                    return Err(failed(e));
-                }
-                _ => {}
-            }
-            // The C API does not promise what a wait that has timed out answers; the output does: as long as the request is
-            // at work it is kept back, with "busy", or "cancelled" once it is.
-            match self.request.get_output_tensor() {
-                Ok(_) if cancelled => return Err(EngineError::Cancelled),
-                Ok(tensor) => return Ok(tensor),
-                Err(e) if matches!(e.kind, RequestBusy | InferCancelled) => {}
-                Err(e) => return Err(failed(e)),
-            }
-            if !cancelled && abandoned.is_raised() {
-                cancelled = true;
-                self.request.cancel().map_err(failed)?;
-            }
-        }
-    }
-
-    /// Copies `input` to the request.
-    fn fill(&mut self, input: &Tensor) -> Result<(), EngineError> {
-        let dims = input.dims();
-        if input.element() != self.element {
-            let (is, wants) = (input.element(), self.element);
-            return Err(failure::run(format!("the input is of {is:?}, not of {wants:?}")));
-        }
-        if self.input_dims != Some(dims) {
-            let element = match self.element {
-                Element::F32 => ElementType::F32,
-                Element::F16 => ElementType::F16,
-                Element::U8 => ElementType::U8,
-            };
-            let shape = Shape::new(&signed(dims)).map_err(failed)?;
-            let tensor = OvTensor::new(element, &shape).map_err(failed)?;
-            self.request.set_input_tensor(&tensor).map_err(failed)?;
-            self.input = tensor;
-            self.input_dims = Some(dims);
-        }
-        match &input.samples {
-            Samples::F32(v) => put(v, self.input.get_data_mut::<f32>().map_err(failed)?),
-            Samples::F16(v) => put(v, self.input.get_data_mut::<f16>().map_err(failed)?),
-            Samples::U8(v) => put(v, self.input.get_data_mut::<u8>().map_err(failed)?),
-        }
-    }
-}
-
-fn put<T: Copy>(src: &[T], dst: &mut [T]) -> Result<(), EngineError> {
-    if src.len() != dst.len() {
-        let (is, wants) = (src.len(), dst.len());
-        return Err(failure::run(format!("the input has {is} samples, but its shape {wants}")));
-    }
-    dst.copy_from_slice(src);
-    Ok(())
-}
-
-/// Copies the result to `output`.
-fn take(result: &OvTensor, output: &mut Tensor) -> Result<(), EngineError> {
-    let samples = &mut output.samples;
-    match result.get_element_type().map_err(failed)? {
-        ElementType::F32 => buffer::store(result.get_data::<f32>().map_err(failed)?, samples),
-        ElementType::F16 => buffer::store(result.get_data::<f16>().map_err(failed)?, samples),
-        ElementType::U8 => buffer::store(result.get_data::<u8>().map_err(failed)?, samples),
-        other => {
-            return Err(failure::run(format!("the output is of {other}, which is no picture")));
-        }
-    }
-    buffer::set_dims(output, result.get_shape().map_err(failed)?.get_dimensions())
-}
-
 fn signed(dims: [usize; 4]) -> [i64; 4] {
     dims.map(|n| i64::try_from(n).unwrap_or(i64::MAX))
-}
-
-fn failed(error: InferenceError) -> EngineError {
-    failure::run(message(&error))
 }
 
 /// What OpenVINO says, on one line and without the places in its source that it puts in front.

@@ -8,7 +8,7 @@ mod loader;
 mod providers;
 mod session;
 
-pub(super) use session::open;
+pub(super) use session::{identify, open};
 
 /// What an error says, without the place in ONNX Runtime's source that it puts in front:
 /// "...provider_bridge_ort.cc:2043 ... [ONNXRuntimeError] : 1 : FAIL : Failed to load library ...".

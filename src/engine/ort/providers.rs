@@ -18,6 +18,9 @@ use super::loader::Loaded;
 use super::message;
 use crate::engine::{EngineError, EngineOptions, Precision, Provider, failure};
 
+/// The CPU provider's device.
+pub(super) const CPU: &str = "CPU";
+
 /// Names of a provider, and what to say where it is missing.
 struct Names {
     /// As ONNX Runtime calls it.
@@ -98,7 +101,7 @@ pub(super) fn register(
         let builder = builder
             .with_auto_device(AutoDevicePolicy::PreferCPU)
             .map_err(|e| unavailable(provider, message(&e)))?;
-        return Ok((builder, "CPU".into()));
+        return Ok((builder, CPU.into()));
     };
     let pairs = settings(provider, &names, options)?;
     if is_built_in(provider).map_err(|e| unavailable(provider, message(&e)))? {
