@@ -373,11 +373,9 @@ impl<'a> Reader<'a> {
         let Some(draft) = self.drafts.last_mut() else { return };
         let is_whole = whole(&picture.subpixels, draft.outputs)
             == Some(Read { feature: last, form: Form::Plain });
-        let is_read_twice = draft.sources.iter().any(|s| s.feature == last);
-        if picture.factor == 1 && picture.base.is_none() && is_whole && !is_read_twice {
-            if draft.add == Some(input) {
-                (draft.add, picture.base) = (None, Some(Base::Nearest));
-            }
+        let is_base = draft.add == Some(input) && picture.base.is_none();
+        if picture.factor == 1 && is_whole && is_base {
+            (draft.add, picture.base) = (None, Some(Base::Nearest));
         }
     }
 }

@@ -81,24 +81,25 @@ pub(super) struct FinishRow<'a> {
 }
 
 impl Kernels {
+    /// How far a row of a feature of so many channels reaches, in floats.
+    fn stored(&self, channels: usize, stride: usize, width: usize) -> usize {
+        let pairs = channels.div_ceil(2);
+        let planes = if self.is_paired { pairs } else { 2 * pairs };
+        (planes.max(1) - 1) * stride + width + OVERRUN
+    }
+
     /// Computes a row of a feature.
     ///
     /// # Panics
     /// If the job names a place that is not in the arena.
     pub(super) fn convolve(&self, arena: &mut [f32], row: &ConvolveRow) {
         let end = row.width + OVERRUN;
-        let planes = row.outputs.next_multiple_of(2);
         let cells: usize = row.blocks.iter().sum();
-        let whole = (planes.max(1) - 1) * row.stride + end;
+        let whole = self.stored(row.outputs, row.stride, row.width);
+        let raw = (row.outputs.next_multiple_of(2).max(1) - 1) * row.stride + end;
         assert!(row.taps.iter().all(|&tap| tap > 0 && tap + end <= arena.len()));
-        assert!(
-            row.forms
-                .iter()
-                .map(|f| f.1)
-                .chain(row.raw)
-                .chain(row.add)
-                .all(|at| at + whole <= arena.len())
-        );
+        assert!(row.forms.iter().map(|f| f.1).chain(row.add).all(|at| at + whole <= arena.len()));
+        assert!(row.raw.is_none_or(|at| at + raw <= arena.len()));
         assert!(
             row.weights.len() == row.taps.len() * row.side * cells && matches!(row.side, 1 | 3)
         );
@@ -112,8 +113,10 @@ impl Kernels {
     /// # Panics
     /// As [`Kernels::convolve`].
     pub(super) fn keep(&self, arena: &mut [f32], row: &KeepRow) {
-        let whole = (row.channels.next_multiple_of(2) - 1) * row.stride + row.width + OVERRUN;
-        assert!(row.forms.iter().map(|f| f.1).chain([row.raw]).all(|at| at + whole <= arena.len()));
+        let whole = self.stored(row.channels, row.stride, row.width);
+        let raw = (row.channels.next_multiple_of(2).max(1) - 1) * row.stride + row.width + OVERRUN;
+        assert!(row.forms.iter().all(|&(_, at)| at + whole <= arena.len()));
+        assert!(row.raw + raw <= arena.len());
         // SAFETY: as above.
         unsafe { (self.keep)(arena, row) }
     }
@@ -289,7 +292,7 @@ unsafe fn tile<A: Arithmetic, const O: usize, const V: usize, const SIDE: usize>
         }
         unroll!(o < O, {
             let channel = first + o;
-            if o % 2 == 0 && channel < row.outputs {
+            if o.is_multiple_of(2) && channel < row.outputs {
                 unroll!(v < V, {
                     write::<A>(arena, row, channel, x + v * lanes, [sums[o][v], sums[o + 1][v]]);
                 });

@@ -44,7 +44,7 @@ pub(super) use engine::TensorEngine;
 pub(super) use kernel::Kernels;
 
 /// Bytes of features that a core's own cache holds beside everything else.
-const WORKING_SET: usize = 640 << 10;
+const WORKING_SET: usize = 1 << 20;
 
 /// A small network, ready to run.
 pub(super) struct Streaming {
