@@ -23,6 +23,8 @@ pub mod upscale;
 
 pub mod engine;
 
+pub mod smallnet;
+
 pub mod models;
 
 pub mod session;

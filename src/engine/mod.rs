@@ -10,6 +10,7 @@
 
 pub mod contract;
 pub mod provider;
+pub mod rows;
 
 mod buffer;
 mod cancel;
@@ -28,6 +29,7 @@ mod ort;
 pub use cancel::Cancel;
 pub use contract::{Contract, Halo, Port, ValueRange};
 pub use provider::{Precision, Provider};
+pub use rows::RowNetwork;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,6 +62,11 @@ pub trait Engine: Send {
         output: &mut Tensor,
         cancel: &Cancel,
     ) -> Result<(), EngineError>;
+
+    /// The same network row by row, where the engine works so.
+    fn rows(&self) -> Option<Arc<dyn RowNetwork>> {
+        None
+    }
 }
 
 /// What really runs, for `active-provider` and `stats`.
@@ -215,7 +222,7 @@ pub fn identify(
     failure::guard(
         || match provider {
             #[cfg(feature = "embedded")]
-            Provider::Embedded => Ok(Some(embedded::identify())),
+            Provider::Embedded => Ok(Some(embedded::identify(model, options))),
             #[cfg(feature = "openvino")]
             Provider::OpenVino => openvino::identify(options).map(Some),
             #[cfg(feature = "onnx")]
@@ -266,17 +273,23 @@ pub fn open_unless_cancelled(
 const LOOK_AT_CANCEL: Duration = Duration::from_millis(10);
 
 /// The reduced precision that `provider` computes in faster than in fp32 on this machine, for `precision=auto`; `None`
-/// where fp32 is the best there is, or the provider is not usable.
+/// where fp32 is the best there is for `model`, or the provider is not usable.
 ///
-/// Asks the runtime where it can be asked (OpenVINO, some milliseconds); costs nothing otherwise.
-pub fn native_reduced_precision(provider: Provider, options: &EngineOptions) -> Option<Precision> {
+/// Asks the runtime where it can be asked (OpenVINO, some milliseconds); costs little otherwise.
+pub fn native_reduced_precision(
+    provider: Provider,
+    model: &ModelSource,
+    options: &EngineOptions,
+) -> Option<Precision> {
     match provider {
+        #[cfg(feature = "embedded")]
+        Provider::Embedded => embedded::native_reduced_precision(model, options),
         #[cfg(feature = "openvino")]
         Provider::OpenVino => openvino::native_reduced_precision(options),
         // Both have an option that makes them compute an fp32 graph in fp16; the others run a graph as it is typed.
         Provider::TensorRt | Provider::MiGraphX => Some(Precision::Fp16),
         _ => {
-            let _ = options;
+            let _ = (model, options);
             None
         }
     }

@@ -9,7 +9,7 @@ const MAX_ELEMENTS: usize = 64;
 
 /// Reads attributes of one node.
 #[derive(Clone, Copy)]
-pub(super) struct Attrs<'a>(pub &'a NodeProto);
+pub(crate) struct Attrs<'a>(pub &'a NodeProto);
 
 impl<'a> Attrs<'a> {
     pub fn get(self, name: &str) -> Option<&'a AttributeProto> {
@@ -35,7 +35,7 @@ impl<'a> Attrs<'a> {
 
 /// A constant: its dimensions, and its values where it is small.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Constant {
+pub(crate) struct Constant {
     pub dims: Vec<usize>,
     pub values: Option<Vec<f64>>,
 }
@@ -55,7 +55,7 @@ impl Constant {
 }
 
 /// All constants of a graph by tensor name: initialisers and `Constant` nodes.
-pub(super) fn constants(graph: &GraphProto) -> HashMap<&str, Constant> {
+pub(crate) fn constants(graph: &GraphProto) -> HashMap<&str, Constant> {
     let mut all = HashMap::new();
     for tensor in &graph.initializer {
         all.insert(tensor.name.as_deref().unwrap_or_default(), Constant::of(tensor));

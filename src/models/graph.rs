@@ -119,7 +119,7 @@ fn name(info: &ValueInfoProto) -> String {
 }
 
 /// The version of the standard operator set.
-fn opset(model: &ModelProto) -> i64 {
+pub(crate) fn opset(model: &ModelProto) -> i64 {
     let is_standard = |domain: Option<&str>| matches!(domain, None | Some("" | "ai.onnx"));
     let set = model.opset_import.iter().find(|set| is_standard(set.domain.as_deref()));
     set.and_then(|set| set.version).unwrap_or(0)

@@ -23,13 +23,13 @@ pub mod probe;
 pub mod search;
 pub mod test_card;
 
-mod attrs;
+pub(crate) mod attrs;
 mod error;
 mod external;
 mod ops;
 mod resize;
 mod trace;
-mod wire;
+pub(crate) mod wire;
 
 pub use card::{Card, Overrides};
 pub use error::{ModelError, Rule};

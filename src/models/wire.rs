@@ -48,7 +48,7 @@ impl Message {
 ///
 /// # Errors
 /// [`Rule::Empty`], [`Rule::NotOnnx`], [`Rule::Truncated`] or [`Rule::TooDeep`].
-pub(super) fn check(bytes: &[u8]) -> Result<(), Rule> {
+pub(crate) fn check(bytes: &[u8]) -> Result<(), Rule> {
     if bytes.is_empty() {
         return Err(Rule::Empty);
     }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::choose::{Loaded, engine_options};
 use super::config::{Config, Notice, SessionError};
 use super::fallback::{Choice, next_choice};
+use super::running::Frames;
 use super::{precision, tiles};
-use crate::engine::{self, Cancel, EngineError, EngineInfo, EngineOptions, Provider};
+use crate::engine::{self, Cancel, EngineError, EngineInfo, EngineOptions, Provider, ValueRange};
 use crate::upscale::change::{ChangeMap, spread};
 use crate::upscale::network::Open;
+use crate::upscale::stream::Stream;
 use crate::upscale::video::passes;
 use crate::upscale::{Network, Plane, Prepared, Size, UpscaleError, VideoSpec};
 
@@ -31,6 +33,8 @@ pub struct Setup {
     pub batch: usize,
     /// Passes of the network over a frame.
     pub passes: usize,
+    /// Whether frames take the short way, [`Stream`], unless something is done to the network's result.
+    pub is_streamed: bool,
 }
 
 /// What the networks made of a frame.
@@ -53,6 +57,8 @@ pub(super) struct Inference {
     plain_from_here: bool,
     /// What all networks but the last gave.
     between: Vec<Vec<Plane>>,
+    /// The short way, where there is one.
+    stream: Option<Stream>,
     /// Whether the last results were made of the frame before, so that what did not change can be kept.
     current: bool,
     /// Alpha for a network that wants it, where frames have none.
@@ -95,7 +101,8 @@ impl Inference {
                 }
             }
         };
-        let setup = Arc::new(job.describe(&networks));
+        let stream = job.stream(&networks);
+        let setup = Arc::new(job.describe(&networks, stream.is_some()));
         Ok(Self {
             job,
             choice,
@@ -104,6 +111,7 @@ impl Inference {
             plain_from_here: false,
             between: Vec::new(),
             current: false,
+            stream,
             opaque: Plane::default(),
         })
     }
@@ -116,6 +124,34 @@ impl Inference {
     /// A frame was left out: the next one has nothing to keep.
     pub fn skip(&mut self) {
         self.current = false;
+    }
+
+    /// Takes a frame the short way. Returns how many of its pixels were inferred; `None` where there is no such way (any
+    /// more): it must be read and go through [`Self::run`].
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn stream<F: Frames>(
+        &mut self,
+        frames: &mut F,
+        cancel: &Cancel,
+        notices: &mut Vec<Notice>,
+    ) -> Result<Option<usize>, SessionError> {
+        while let Some(stream) = &mut self.stream {
+            let mut streamed = Ok(0);
+            let seen = frames.with(&mut |src, dst| {
+                streamed = stream.run(src, dst, cancel);
+                Ok(())
+            });
+            match seen.map_err(UpscaleError::from).and(streamed) {
+                Ok(rows) => return Ok(Some(rows * self.job.input.size.width)),
+                Err(error) => {
+                    log::debug!("frame failed: {error}");
+                    self.fall_back(error.into(), cancel, notices)?;
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Upscales one picture; where memory runs out or the result is not finite, falls back as configured and redoes it.
@@ -197,8 +233,7 @@ impl Inference {
                 Err(e) if self.job.config.fallback.resize && !e.is_cancelled() => {
                     notices.push(Notice(format!("frames are scaled plainly from here on: {e}")));
                     self.plain_from_here = true;
-                    self.networks.clear();
-                    self.setup = Arc::new(self.job.describe(&[]));
+                    self.release();
                     return Ok(());
                 }
                 Err(e) => return Err(e),
@@ -212,10 +247,18 @@ impl Inference {
 
     fn rebuild(&mut self, cancel: &Cancel, notices: &mut Vec<Notice>) -> Result<(), EngineError> {
         // The old engines' memory is given back first.
-        self.networks.clear();
+        self.release();
         self.networks = self.job.build(self.choice, cancel, notices)?;
-        self.setup = Arc::new(self.job.describe(&self.networks));
+        self.stream = self.job.stream(&self.networks);
+        self.setup = Arc::new(self.job.describe(&self.networks, self.stream.is_some()));
         Ok(())
+    }
+
+    fn release(&mut self) {
+        self.current = false;
+        self.stream = None;
+        self.networks.clear();
+        self.setup = Arc::new(self.job.describe(&[], false));
     }
 }
 
@@ -266,7 +309,20 @@ impl Job {
         })
     }
 
-    fn describe(&self, networks: &[Network]) -> Setup {
+    /// The short way, where the engine knows one and nobody asked for tiles.
+    fn stream(&self, networks: &[Network]) -> Option<Stream> {
+        let (contract, config) = (&self.loaded.contract, &self.config);
+        let [network] = networks else { return None };
+        let asked = config.tile_size.or(config.overlap).or(config.batch_size);
+        if asked.is_some() || contract.range != ValueRange::Unit {
+            return None;
+        }
+        let rows = network.engine().rows()?;
+        let border = network.plan().border;
+        Stream::new(rows, border, self.input, self.output, config.reuse_tolerance)
+    }
+
+    fn describe(&self, networks: &[Network], is_streamed: bool) -> Setup {
         let info = networks.first().map_or(&self.loaded.info, |n| n.engine().info()).clone();
         let first = networks.first().map(Network::plan);
         Setup {
@@ -275,7 +331,12 @@ impl Job {
             tile: first.map(|p| p.tile_size()).unwrap_or_default(),
             halo: first.map_or(0, |p| p.x.halo),
             tiles: networks.iter().map(|n| n.plan().len()).sum(),
-            pixels: networks.iter().map(|n| n.plan().len() * n.plan().tile_size().area()).sum(),
+            pixels: if is_streamed {
+                self.input.size.area()
+            } else {
+                networks.iter().map(|n| n.plan().len() * n.plan().tile_size().area()).sum()
+            },
+            is_streamed,
             batch: networks.first().map_or(0, Network::batch),
             passes: networks.len(),
         }

@@ -44,10 +44,12 @@ fn validate(
     let options = engine_options(config, Precision::Fp32);
     let asked = match config.precision {
         Precision::Fp32 => return Ok((Precision::Fp32, None)),
-        Precision::Auto => match engine::native_reduced_precision(provider, &options) {
-            Some(precision) => precision,
-            None => return Ok((Precision::Fp32, None)),
-        },
+        Precision::Auto => {
+            match engine::native_reduced_precision(provider, &loaded.source, &options) {
+                Some(precision) => precision,
+                None => return Ok((Precision::Fp32, None)),
+            }
+        }
         asked => asked,
     };
     let validated = match loaded.memory.validated(asked) {

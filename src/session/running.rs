@@ -116,7 +116,8 @@ pub(super) struct Task<F> {
     pub frames: F,
     pub treatment: Treatment,
     pub submitted: Instant,
-    pub prepared: Prepared,
+    /// None where it takes the short way, which reads by itself.
+    pub prepared: Option<Prepared>,
     /// What the networks gave, from the second stage to the third; none where the frame is scaled plainly.
     pub planes: Option<Vec<Plane>>,
     /// Tiles inferred.
@@ -185,7 +186,8 @@ impl<F: Frames> Session<F> {
         let ((planes, kept), (pictures, spare)) = (channel(), channel());
         let infer = {
             let cancel = cancel.clone();
-            move || stages::infer(inference, Kept::new(kept), &to_infer, &inferred, &cancel)
+            let reader = Reader::new(input, model, None);
+            move || stages::infer(inference, reader, Kept::new(kept), &to_infer, &inferred, &cancel)
         };
         let writer = Writer::new(output, model);
         let write = move || stages::write(writer, &planes, &to_write, &written);
@@ -222,16 +224,13 @@ impl<F: Frames> Session<F> {
         }
         let submitted = Instant::now();
         self.spare.try_iter().for_each(|prepared| self.reader.recycle(prepared));
-        let mut prepared = Err(FrameError::Empty(Size::default()));
-        let seen = frames.with(&mut |src, _| {
-            prepared = self.reader.read(src);
-            Ok(())
-        });
+        let is_streamed = self.setup.is_streamed && treatment.finish.is_none() && !treatment.plain;
+        let prepared = if is_streamed { None } else { Some(read(&mut self.reader, &mut frames)?) };
         let task = Task {
             frames,
             treatment,
             submitted,
-            prepared: seen.and(prepared).map_err(UpscaleError::from)?,
+            prepared,
             planes: None,
             tiles: 0,
             pixels: 0,
@@ -252,6 +251,19 @@ impl<F: Frames> Session<F> {
         // A stage that has died takes no frame any further.
         self.pending.wait(1, || self.threads.iter().any(JoinHandle::is_finished));
     }
+}
+
+/// Reads what is to be read of `frames`.
+pub(super) fn read<F: Frames>(
+    reader: &mut Reader,
+    frames: &mut F,
+) -> Result<Prepared, UpscaleError> {
+    let mut prepared = Err(FrameError::Empty(Size::default()));
+    let seen = frames.with(&mut |src, _| {
+        prepared = reader.read(src);
+        Ok(())
+    });
+    Ok(seen.and(prepared)?)
 }
 
 impl<F: Frames> Drop for Session<F> {

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use super::config::SessionError;
 use super::inference::Inference;
-use super::running::{Finished, Frames, Pending, Stats, Task};
+use super::running::{Finished, Frames, Pending, Stats, Task, read};
 use crate::engine::{Cancel, EngineError};
-use crate::upscale::{Plane, Prepared, UpscaleError, Writer};
+use crate::upscale::{Plane, Prepared, Reader, UpscaleError, Writer};
 
 /// The planes of the last result, which come back from the last stage.
 pub(super) struct Kept {
@@ -30,9 +30,10 @@ impl Kept {
     }
 }
 
-/// The second stage.
+/// The second stage. `reader` is for frames that turn out not to take the short way.
 pub(super) fn infer<F: Frames>(
     mut inference: Inference,
+    mut reader: Reader,
     mut kept: Kept,
     tasks: &Receiver<Task<F>>,
     done: &Sender<Task<F>>,
@@ -40,29 +41,51 @@ pub(super) fn infer<F: Frames>(
 ) {
     for mut task in tasks {
         let begun = Instant::now();
-        if cancel.is_raised() {
-            task.result = Err(EngineError::Cancelled.into());
+        task.result = if cancel.is_raised() {
             inference.skip();
-        } else if !task.treatment.plain {
-            let planes = &mut || kept.take();
-            match inference.run(&task.prepared, planes, cancel, &mut task.notices) {
-                Ok(Some(outcome)) => {
-                    kept.out = true;
-                    task.planes = Some(outcome.planes);
-                    (task.tiles, task.pixels) = (outcome.tiles, outcome.pixels);
-                }
-                Ok(None) => task.treatment.plain = true,
-                Err(e) => task.result = Err(e),
-            }
+            Err(EngineError::Cancelled.into())
+        } else if task.treatment.plain {
+            inference.skip();
+            Ok(())
         } else {
-            inference.skip();
-        }
+            infer_one(&mut task, &mut inference, &mut reader, &mut kept, cancel)
+        };
         task.setup = inference.setup().clone();
         task.times.infer = begun.elapsed();
         if done.send(task).is_err() {
             return;
         }
     }
+}
+
+fn infer_one<F: Frames>(
+    task: &mut Task<F>,
+    inference: &mut Inference,
+    reader: &mut Reader,
+    kept: &mut Kept,
+    cancel: &Cancel,
+) -> Result<(), SessionError> {
+    let prepared = match &task.prepared {
+        Some(prepared) => prepared,
+        None => {
+            let streamed = inference.stream(&mut task.frames, cancel, &mut task.notices)?;
+            if let Some(pixels) = streamed {
+                (task.tiles, task.pixels) = (1, pixels);
+                return Ok(());
+            }
+            task.prepared.insert(read(reader, &mut task.frames)?)
+        }
+    };
+    let planes = &mut || kept.take();
+    match inference.run(prepared, planes, cancel, &mut task.notices)? {
+        Some(outcome) => {
+            kept.out = true;
+            task.planes = Some(outcome.planes);
+            (task.tiles, task.pixels) = (outcome.tiles, outcome.pixels);
+        }
+        None => task.treatment.plain = true,
+    }
+    Ok(())
 }
 
 /// The last stage; gives planes back to the one before.
@@ -74,8 +97,9 @@ pub(super) fn write<F: Frames>(
 ) {
     for mut task in tasks {
         let begun = Instant::now();
-        if task.result.is_ok() {
-            let (source, finish) = (&task.prepared.picture, task.treatment.finish);
+        // What took the short way is written already.
+        if let (Ok(()), Some(prepared)) = (&task.result, &task.prepared) {
+            let (source, finish) = (&prepared.picture, task.treatment.finish);
             let written = task.frames.with(&mut |_, dst| match &mut task.planes {
                 Some(planes) => writer.write(source, planes, finish, dst),
                 None => writer.write_plain(source, dst),
@@ -107,8 +131,10 @@ pub(super) fn deliver<F: Frames>(
         stats.busy += now - last.map_or(task.submitted, |last| task.submitted.max(last));
         last = Some(now);
         count(&mut stats, &task);
-        // Nobody reads any more where the session ends.
-        let _ = pictures.send(task.prepared);
+        if let Some(prepared) = task.prepared {
+            // Nobody reads any more where the session ends.
+            let _ = pictures.send(prepared);
+        }
         deliver(Finished {
             frames: task.frames,
             result: task.result,

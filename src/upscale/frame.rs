@@ -163,6 +163,36 @@ impl<'a> FrameViewMut<'a> {
     }
 }
 
+/// A frame with memory of its own.
+#[derive(Debug, Clone)]
+pub(super) struct OwnedFrame {
+    format: PixelFormat,
+    size: Size,
+    planes: Vec<Vec<u8>>,
+}
+
+impl OwnedFrame {
+    /// A frame of zeros.
+    pub(super) fn new(format: PixelFormat, size: Size) -> Self {
+        let bytes = |p| format.row_bytes(p, size) * format.plane_size(p, size).height;
+        let planes = (0..format.info().planes).map(|p| vec![0; bytes(p)]).collect();
+        Self { format, size, planes }
+    }
+
+    /// # Errors
+    /// None, as its planes are what format and size ask for.
+    pub(super) fn view_mut(&mut self) -> Result<FrameViewMut<'_>, FrameError> {
+        let (format, size) = (self.format, self.size);
+        let strides: Vec<_> = (0..self.planes.len()).map(|p| format.row_bytes(p, size)).collect();
+        FrameViewMut::new(
+            format,
+            size,
+            self.planes.iter_mut().map(|p| &mut p[..]).collect(),
+            &strides,
+        )
+    }
+}
+
 /// Some rows of a frame that is written.
 #[derive(Debug)]
 pub struct BandMut<'a> {
@@ -175,6 +205,20 @@ impl BandMut<'_> {
     /// Its rows of pixels.
     pub fn rows(&self) -> Range<usize> {
         self.rows.clone()
+    }
+
+    /// Copies a band of the same rows from a frame of the same `format` and `size`.
+    pub(super) fn copy_from(&mut self, from: &BandMut, format: PixelFormat, size: Size) {
+        let info = format.info();
+        for plane in 0..info.planes {
+            let is_chroma = info.is_subsampled(1) && plane > 0;
+            let shift = if is_chroma { info.subsampling.1 } else { 0 };
+            let bytes = format.row_bytes(plane, size);
+            for y in 0..self.rows.len().div_ceil(1 << shift) {
+                let src = &from.planes[plane][y * from.strides[plane]..][..bytes];
+                self.row(plane, y)[..bytes].copy_from_slice(src);
+            }
+        }
     }
 
     /// Row `y` of the band in plane `plane`, which may be longer than the row is wide.

@@ -36,6 +36,8 @@ pub mod read;
 
 pub mod video;
 
+pub mod stream;
+
 pub mod write;
 
 pub use color::{ChromaSite, ColorSpec, Matrix, Range, Siting};

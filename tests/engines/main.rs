@@ -5,6 +5,7 @@
 mod skip;
 
 mod kept;
+#[allow(dead_code, reason = "other tests use the rest")]
 mod models;
 
 use std::path::PathBuf;
@@ -225,7 +226,7 @@ fn all_engines_agree_on_a_real_network() {
     let input = picture([1, 3, 128, 128], Layout::Nchw);
     let mut first: Option<Samples> = None;
     for provider in [Provider::Embedded, Provider::Cpu, Provider::OpenVino] {
-        let reduced = engine::native_reduced_precision(provider, &options());
+        let reduced = engine::native_reduced_precision(provider, &models::compact(), &options());
         for precision in [Some(Precision::Fp32), reduced].into_iter().flatten() {
             let options = EngineOptions { precision, ..options() };
             let dims = Some(input.dims());

@@ -56,6 +56,19 @@ impl Net {
         self
     }
 
+    /// Adds a list of whole numbers.
+    pub fn ints(mut self, name: &str, values: &[i64]) -> Self {
+        let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.0.initializer.push(TensorProto {
+            name: Some(name.into()),
+            dims: vec![values.len() as i64],
+            data_type: Some(DataType::INT64),
+            raw_data: Some(RefCell::new(raw)),
+            ..TensorProto::default()
+        });
+        self
+    }
+
     /// Adds a convolution with a 3x3 kernel that keeps the size: `weights` is output, input, row, column.
     pub fn conv(self, kind: DataType, from: &str, to: &str, io: [usize; 2], w: &[f32]) -> Self {
         let name = format!("{to}.w");
@@ -99,6 +112,7 @@ impl Net {
 
 /// An attribute of a node.
 pub enum Attr<'a> {
+    Float(&'a str, f32),
     Int(&'a str, i64),
     Ints(&'a str, &'a [i64]),
     String(&'a str, &'a str),
@@ -112,6 +126,9 @@ impl Attr<'_> {
             ..AttributeProto::default()
         };
         match *self {
+            Self::Float(name, f) => {
+                AttributeProto { f: Some(f), ..new(name, AttributeType::FLOAT) }
+            }
             Self::Int(name, i) => AttributeProto { i: Some(i), ..new(name, AttributeType::INT) },
             Self::Ints(name, v) => {
                 AttributeProto { ints: v.to_vec(), ..new(name, AttributeType::INTS) }

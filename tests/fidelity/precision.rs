@@ -30,7 +30,9 @@ fn used(loaded: &Arc<Loaded>, config: Config) -> (Precision, Vec<String>) {
 
 pub fn has_bf16() -> bool {
     let options = EngineOptions { search: vec![models_dir()], ..EngineOptions::default() };
-    let has = native_reduced_precision(OpenVino, &options) == Some(Bf16);
+    // OpenVINO answers for the device, whatever the model.
+    let model = ModelSource { name: "any".into(), path: None, bytes: Arc::default() };
+    let has = native_reduced_precision(OpenVino, &model, &options) == Some(Bf16);
     if !has {
         skip!("OpenVINO is not here, or has no bf16 on this machine");
     }

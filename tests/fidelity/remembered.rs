@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gstkizuna::cache::Cache;
 use gstkizuna::engine::{EngineOptions, Precision, Provider};
 use gstkizuna::session::{Config, Loaded};
-use gstkizuna::upscale::upscaler::Finish;
+use gstkizuna::upscale::Finish;
 use gstkizuna::upscale::{PixelFormat, Size};
 
 use crate::common::{config, drawn, load, one_at_a_time, process, session, video};
@@ -38,7 +38,7 @@ fn start(provider: Provider, model: &Path, cache: &Path) -> Option<Start> {
     let src: Frame = drawn(from.format, from.size, 3);
     let codes = process(&mut session, &src, to).codes().to_vec();
     let contract = format!("{:?}", loaded.contract);
-    Some(Start { contract, precision: session.engine_info().precision, said, codes })
+    Some(Start { contract, precision: session.setup().info.precision, said, codes })
 }
 
 fn sizes(loaded: &Arc<Loaded>) -> (Size, Size) {

@@ -1,120 +1,72 @@
-//! rten: pure Rust, inside the plugin, always there.
-//!
-//! rten knows f32, i32, i8 and u8. It reads an fp16 graph as an fp32 one, so fp16 tensors are widened on the way in and
-//! narrowed on the way out, and the arithmetic between is fp32. It cannot be cancelled: hence the worker.
+//! The engine that is always there: kernels of our own where the network is small, rten for everything else.
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
-use rten::{DataType, Model, ModelOptions, NodeId, Value, ValueOrView, ValueType, ValueView};
+mod rten;
+mod streaming;
+
+use std::sync::Arc;
 
 use super::signature::Signature;
-use super::worker::Worker;
 use super::{
-    Cancel, Engine, EngineError, EngineInfo, EngineOptions, ModelSource, Precision, Provider,
-    failure,
+    Engine, EngineError, EngineInfo, EngineOptions, ModelSource, Precision, Provider, failure,
 };
-use crate::upscale::{Element, Samples, Shape, Tensor};
+use crate::smallnet::{self, NotSmall};
+use streaming::{Streaming, TensorEngine};
 
-const RUNTIME: &str = "rten 0.27";
+/// The provider option that names the kernels (`avx512`, `avx2`, `neon`, `plain`), or `rten` for none.
+const OPTION: &str = "kernels";
 
-/// Opens `model` in rten; its shapes may change from run to run at no cost.
+/// Opens `model`; its shapes may change from run to run at no cost.
 pub(super) fn open(
     model: &ModelSource,
     signature: &Signature,
     options: &EngineOptions,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    failure::only_fp32(Provider::Embedded, options.precision)?;
-    let refused = |cause: String| failure::model(RUNTIME, model, cause);
-    if signature.cubic_resize {
-        return Err(refused("it has no cubic Resize; use provider cpu or openvino".into()));
+    match streaming(model, options) {
+        Ok(network) => {
+            let engine = TensorEngine::new(Arc::new(network), signature.input.clone());
+            log::info!("model {} runs in {}", model.name, engine.info().runtime);
+            Ok(Box::new(engine))
+        }
+        Err(NotSmall(why)) => {
+            log::info!("model {} runs in {}: {why}", model.name, rten::RUNTIME);
+            failure::only_fp32(Provider::Embedded, options.precision)?;
+            rten::open(model, signature)
+        }
     }
-    let graph = load(model, signature).map_err(refused)?;
-    let node = |name| graph.node_id(name).map_err(|e| refused(e.to_string()));
-    let (input, output) = (node(&signature.input.name)?, node(&signature.output.name)?);
-    let engine =
-        Embedded { info: identify(), graph, input, output, element: signature.output.element };
-    Ok(Box::new(Worker::spawn(Box::new(engine), Box::new(|| ()))?))
 }
 
-/// What runs.
-pub(super) fn identify() -> EngineInfo {
-    EngineInfo {
+/// What an engine for `model` says of itself, without making one.
+pub(super) fn identify(model: &ModelSource, options: &EngineOptions) -> EngineInfo {
+    let rten = |_| EngineInfo {
         provider: Provider::Embedded,
-        runtime: RUNTIME.into(),
+        runtime: rten::RUNTIME.into(),
         device: "CPU".into(),
         precision: Precision::Fp32,
-    }
+    };
+    streaming(model, options).map_or_else(rten, |network| network.info())
 }
 
-fn load(model: &ModelSource, signature: &Signature) -> Result<Model, String> {
-    let mut options = ModelOptions::with_all_ops();
-    options.prepack_weights(true);
-    // From a file rten opens external data only below the file's own folder; from memory it opens none.
-    match &model.path {
-        Some(path) if signature.external_data => options.load_file(path),
-        _ => options.load(model.bytes.to_vec()),
-    }
-    .map_err(|e| e.to_string())
+/// bf16, where the kernels run `model` and the processor has it.
+pub(super) fn native_reduced_precision(
+    model: &ModelSource,
+    options: &EngineOptions,
+) -> Option<Precision> {
+    let precision = Precision::Bf16;
+    let options = EngineOptions { precision, ..options.clone() };
+    streaming(model, &options).is_ok().then_some(precision)
 }
 
-struct Embedded {
-    info: EngineInfo,
-    graph: Model,
-    input: NodeId,
-    output: NodeId,
-    /// Type of the output in the graph, which rten does not keep.
-    element: Element,
-}
-
-impl Engine for Embedded {
-    fn info(&self) -> &EngineInfo {
-        &self.info
-    }
-
-    fn run(&mut self, input: &Tensor, output: &mut Tensor, _: &Cancel) -> Result<(), EngineError> {
-        let value = value(input)?;
-        let [result] = self
-            .graph
-            .run_n(vec![(self.input, value)], [self.output], None)
-            .map_err(|e| failure::run(e.to_string()))?;
-        let (dims, samples) = samples(result, self.element)?;
-        output.shape = Shape::from_dims(dims, output.layout);
-        output.samples = samples;
-        Ok(())
-    }
-}
-
-/// `input` as rten takes it, without a copy where the type allows.
-fn value(input: &Tensor) -> Result<ValueOrView<'_>, EngineError> {
-    let dims = input.dims();
-    match &input.samples {
-        Samples::F32(v) => ValueView::from_shape(dims, v).map(Into::into).map_err(run_failed),
-        Samples::U8(v) => ValueView::from_shape(dims, v).map(Into::into).map_err(run_failed),
-        Samples::F16(v) => {
-            Value::from_shape(dims, v.to_f32_vec()).map(Into::into).map_err(run_failed)
-        }
-    }
-}
-
-/// Dimensions and elements of `value`, whose type in the graph is `element`.
-fn samples(value: Value, element: Element) -> Result<([usize; 4], Samples), EngineError> {
-    match value.dtype() {
-        ValueType::Tensor(DataType::Float) => {
-            let (dims, v) = value.into_shape_vec::<f32, 4>().map_err(run_failed)?;
-            let samples = match element {
-                Element::F16 => Samples::F16(v.into_iter().map(f16::from_f32).collect()),
-                _ => Samples::F32(v),
-            };
-            Ok((dims, samples))
-        }
-        ValueType::Tensor(DataType::UInt8) => {
-            let (dims, v) = value.into_shape_vec::<u8, 4>().map_err(run_failed)?;
-            Ok((dims, Samples::U8(v)))
-        }
-        other => Err(failure::run(format!("the output is a {other}, which is no picture"))),
-    }
-}
-
-fn run_failed(error: impl std::error::Error) -> EngineError {
-    failure::run(error.to_string())
+/// `model` in kernels of our own, or why not.
+fn streaming(model: &ModelSource, options: &EngineOptions) -> Result<Streaming, NotSmall> {
+    let precision = match options.precision {
+        Precision::Auto => Precision::Fp32,
+        precision => precision,
+    };
+    let asked = options.provider_options.iter().find(|(key, _)| key == OPTION);
+    let kernels = streaming::choose(precision, asked.map(|(_, name)| name.as_str()));
+    let kernels = kernels.ok_or_else(|| match asked {
+        Some((_, name)) => NotSmall(format!("{OPTION}={name} names no kernels for {precision}")),
+        None => NotSmall(format!("this processor has no kernels for {precision}")),
+    })?;
+    Streaming::new(smallnet::read(&model.bytes)?, kernels)
 }

@@ -1,0 +1,20 @@
+//! Kernels in plain Rust, for processors that have none of the others.
+
+use super::kernel::{self, Kernels};
+use super::lanes::{F32, Plain};
+use crate::engine::Precision;
+
+/// May be used everywhere.
+pub(super) const KERNELS: Kernels = Kernels {
+    nick: "plain",
+    name: "plain Rust",
+    precision: Precision::Fp32,
+    is_paired: false,
+    many_registers: false,
+    // SAFETY: no special instructions; `Kernels` checked the places.
+    convolve: |arena, row| unsafe { kernel::convolve::<F32<Plain>>(arena.as_mut_ptr(), row) },
+    // SAFETY: as above.
+    keep: |arena, row| unsafe { kernel::keep::<F32<Plain>>(arena.as_mut_ptr(), row) },
+    // SAFETY: as above.
+    finish: |arena, out, row| unsafe { super::finish::finish::<Plain>(arena, out, row) },
+};

@@ -1,0 +1,453 @@
+//! From ONNX to [`Net`], node by node: each tensor is followed as the channels of features that it consists of.
+
+use std::collections::HashMap;
+
+use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto};
+
+use super::draft::{Draft, Source, rectify_early, share};
+use super::weights::Weights;
+use super::{Activation, Base, Edge, Form, MAX_CHANNELS, MAX_OUTPUTS, Net, NotSmall, Read, Tail};
+use crate::models::attrs::{Attrs, Constant, constants};
+use crate::models::wire;
+
+/// Most channels that one convolution may read, before twins are found.
+const MAX_INPUTS: usize = 512;
+
+/// Recognises a small network in the bytes of any ONNX file: convolutions of 1x1 and 3x3 (stride 1, padded by themselves or by
+/// a `Pad` with zeros or the edge), rectifiers, concatenations and sums of features; then `DepthToSpace`, an enlarged input
+/// and a limit. Definitions: <https://onnx.ai/onnx/operators/>.
+///
+/// # Errors
+/// [`NotSmall`] says what it is that a small network has not.
+pub fn read(bytes: &[u8]) -> Result<Net, NotSmall> {
+    parse(bytes).map_err(NotSmall)
+}
+
+/// What a tensor is.
+#[derive(Debug, Clone)]
+enum Value {
+    /// Channels of features, and what was put around them.
+    Features { sources: Vec<Source>, pad: Option<Edge> },
+    /// A picture `factor` times as large as the input.
+    Picture(Picture),
+}
+
+#[derive(Debug, Clone)]
+struct Picture {
+    factor: usize,
+    /// In the order of [`Tail::subpixels`]; empty where it is the base alone.
+    subpixels: Vec<Source>,
+    base: Option<Base>,
+    clip: Option<(f32, f32)>,
+}
+
+struct Reader<'a> {
+    weights: Weights<'a>,
+    constants: HashMap<&'a str, Constant>,
+    /// How many nodes (and outputs of the graph) read a tensor.
+    uses: HashMap<&'a str, usize>,
+    values: HashMap<&'a str, Value>,
+    channels: usize,
+    drafts: Vec<Draft>,
+}
+
+fn parse(bytes: &[u8]) -> Result<Net, String> {
+    wire::check(bytes).map_err(|rule| rule.to_string())?;
+    let model = ModelProto::parse_buf(bytes).map_err(|e| e.to_string())?;
+    let graph = model.graph.as_ref().ok_or("it has no graph")?;
+    let opset = crate::models::graph::opset(&model);
+    if opset < 11 {
+        return Err(format!("its operator set is {opset}, older than 11"));
+    }
+    let mut reader = Reader::new(graph)?;
+    for node in graph.node.iter().filter(|n| n.op_type.as_deref() != Some("Constant")) {
+        let value = reader.node(node)?;
+        let name = node.output.first().ok_or("a node gives nothing")?;
+        reader.values.insert(name, value);
+    }
+    let [output] = graph.output.as_slice() else { return Err("it has several outputs".into()) };
+    let name = output.name.as_deref().unwrap_or_default();
+    let value = reader.values.remove(name).ok_or("nothing computes its output")?;
+    reader.finish(value)
+}
+
+impl<'a> Reader<'a> {
+    fn new(graph: &'a GraphProto) -> Result<Self, String> {
+        let is_weight = |name: &Option<String>| graph.initializer.iter().any(|t| t.name == *name);
+        let inputs: Vec<_> = graph.input.iter().filter(|port| !is_weight(&port.name)).collect();
+        let &[input] = inputs.as_slice() else { return Err("it has several inputs".into()) };
+        let kind = input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
+        if kind.and_then(|t| t.elem_type) != Some(DataType::FLOAT) {
+            return Err("its input is not of 32-bit floats".into());
+        }
+        let name = input.name.as_deref().unwrap_or_default();
+        let weights = Weights::of(graph);
+        let channels = input_channels(graph, name, &weights)?;
+        let mut uses = HashMap::new();
+        let outputs = graph.output.iter().filter_map(|o| o.name.as_ref());
+        for tensor in graph.node.iter().flat_map(|n| &n.input).chain(outputs) {
+            *uses.entry(tensor.as_str()).or_insert(0) += 1;
+        }
+        let sources = (0..channels).map(|c| Source::plain(0, c)).collect();
+        Ok(Self {
+            weights,
+            constants: constants(graph),
+            uses,
+            values: HashMap::from([(name, Value::Features { sources, pad: None })]),
+            channels,
+            drafts: Vec::new(),
+        })
+    }
+
+    fn node(&mut self, node: &'a NodeProto) -> Result<Value, String> {
+        let op = node.op_type.as_deref().unwrap_or_default();
+        if !matches!(node.domain.as_deref(), None | Some("" | "ai.onnx")) {
+            return Err(format!("it has a {op} of another operator set"));
+        }
+        match op {
+            "Identity" => self.input(node, 0).cloned(),
+            "Conv" => self.conv(node),
+            "Relu" => match self.input(node, 0)?.clone() {
+                Value::Features { sources, pad } => {
+                    let sources: Option<_> = sources.into_iter().map(Source::rectified).collect();
+                    let sources = sources.ok_or("it negates what is rectified")?;
+                    Ok(Value::Features { sources, pad })
+                }
+                Value::Picture(picture) => picture.limited(0.0, f32::INFINITY),
+            },
+            "Neg" => {
+                let sources = self.features(node, 0)?.iter().map(|s| s.negated()).collect();
+                Ok(Value::Features { sources, pad: None })
+            }
+            "PRelu" | "LeakyRelu" => self.slopes(node, op),
+            "Concat" => self.concat(node),
+            "Pad" => self.pad(node),
+            "Add" => self.add(node),
+            "DepthToSpace" => self.depth_to_space(node),
+            "Resize" => self.resize(node),
+            "Clip" => self.clip(node),
+            _ => Err(format!("it has a {op}")),
+        }
+    }
+
+    fn input(&self, node: &NodeProto, i: usize) -> Result<&Value, String> {
+        let name = node.input.get(i).ok_or("a node lacks an input")?;
+        self.values.get(name.as_str()).ok_or_else(|| format!("'{name}' is no picture"))
+    }
+
+    /// The channels that input `i` consists of.
+    fn features(&self, node: &NodeProto, i: usize) -> Result<&[Source], String> {
+        match self.input(node, i)? {
+            Value::Features { sources, pad: None } => Ok(sources),
+            Value::Features { .. } => Err("it pads for something else than a convolution".into()),
+            Value::Picture(_) => Err("it goes on after it has enlarged".into()),
+        }
+    }
+
+    /// The last layer, if input `i` is its whole feature and nothing else reads that.
+    fn fresh_layer(&self, node: &NodeProto, i: usize) -> Option<usize> {
+        let sources = self.features(node, i).ok()?;
+        let last = self.drafts.len();
+        let draft = self.drafts.last()?;
+        let is_whole = whole(sources, draft.outputs)? == Read { feature: last, form: Form::Plain };
+        (is_whole && self.uses.get(node.input[i].as_str()) == Some(&1)).then_some(last - 1)
+    }
+
+    fn conv(&mut self, node: &NodeProto) -> Result<Value, String> {
+        let (sources, pad) = match self.input(node, 0)? {
+            Value::Features { sources, pad } => (sources.clone(), *pad),
+            Value::Picture(_) => return Err("it goes on after it has enlarged".into()),
+        };
+        let (dims, weights) = self.weights.floats(node.input.get(1).map_or("", String::as_str))?;
+        let &[outputs, inputs, side, width] = dims.as_slice() else {
+            return Err("it has a convolution that is not in two dimensions".into());
+        };
+        if inputs != sources.len() || inputs > MAX_INPUTS || !(1..=MAX_OUTPUTS).contains(&outputs) {
+            return Err(format!("it has a convolution of {inputs} channels to {outputs}"));
+        }
+        let edge = window(node, side, width, pad)?;
+        let bias = match node.input.get(2).filter(|name| !name.is_empty()) {
+            Some(name) => self.weights.floats(name)?.1,
+            None => vec![0.0; outputs],
+        };
+        if bias.len() != outputs {
+            return Err("it has a bias of another length".into());
+        }
+        let (activation, add) = (Activation::None, None);
+        self.drafts.push(Draft { sources, outputs, side, weights, bias, activation, edge, add });
+        let feature = self.drafts.len();
+        let sources = (0..outputs).map(|c| Source::plain(feature, c)).collect();
+        Ok(Value::Features { sources, pad: None })
+    }
+
+    fn slopes(&mut self, node: &NodeProto, op: &str) -> Result<Value, String> {
+        let layer = self.fresh_layer(node, 0);
+        let layer =
+            layer.ok_or_else(|| format!("it has a {op} after something else than a Conv"))?;
+        let draft = &mut self.drafts[layer];
+        if draft.add.is_some() || draft.activation != Activation::None {
+            return Err(format!("it has a {op} after something else than a Conv"));
+        }
+        let slopes = match op {
+            "LeakyRelu" => {
+                let alpha = Attrs(node).get("alpha").and_then(|a| a.f).unwrap_or(0.01);
+                vec![alpha; draft.outputs]
+            }
+            _ => {
+                let (dims, slopes) =
+                    self.weights.floats(node.input.get(1).map_or("", String::as_str))?;
+                let is_per_channel = dims.len() >= 3 && dims[dims.len() - 3] == slopes.len();
+                match slopes.as_slice() {
+                    [slope] => vec![*slope; draft.outputs],
+                    _ if is_per_channel && slopes.len() == draft.outputs => slopes,
+                    _ => return Err("it has a PRelu that is not per channel".into()),
+                }
+            }
+        };
+        draft.activation = Activation::Slopes(slopes);
+        self.input(node, 0).cloned()
+    }
+
+    fn concat(&mut self, node: &NodeProto) -> Result<Value, String> {
+        if !matches!(Attrs(node).int("axis", 0), 1 | -3) {
+            return Err("it has a Concat along another axis than the channels".into());
+        }
+        let parts: Result<Vec<_>, _> =
+            (0..node.input.len()).map(|i| self.features(node, i)).collect();
+        Ok(Value::Features { sources: parts?.concat(), pad: None })
+    }
+
+    fn pad(&mut self, node: &NodeProto) -> Result<Value, String> {
+        let sources = self.features(node, 0)?.to_vec();
+        let constant = |i: usize| {
+            let name = node.input.get(i).filter(|name| !name.is_empty())?;
+            Some(self.constants.get(name.as_str()).and_then(|c| c.values.clone()))
+        };
+        let by_one = [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0];
+        if constant(1).flatten().as_deref() != Some(&by_one) || constant(3).is_some() {
+            return Err("it has a Pad that is not by one pixel on each side".into());
+        }
+        let edge = match (Attrs(node).text("mode", "constant"), constant(2)) {
+            ("edge", _) => Edge::Clamp,
+            ("constant", None) => Edge::Zero,
+            ("constant", Some(Some(value))) if value == [0.0] => Edge::Zero,
+            (mode, _) => return Err(format!("it has a Pad of mode {mode}, or not with zero")),
+        };
+        Ok(Value::Features { sources, pad: Some(edge) })
+    }
+
+    fn add(&mut self, node: &NodeProto) -> Result<Value, String> {
+        match (self.input(node, 0)?.clone(), self.input(node, 1)?.clone()) {
+            (Value::Picture(a), Value::Picture(b)) => a.plus(b).map(Value::Picture),
+            (Value::Features { .. }, Value::Features { .. }) => self.add_features(node),
+            _ => Err("it adds tensors of different sizes".into()),
+        }
+    }
+
+    fn add_features(&mut self, node: &NodeProto) -> Result<Value, String> {
+        let unlike = "it has an Add that is not of a Conv and an earlier feature";
+        for (fresh, other) in [(0, 1), (1, 0)] {
+            let Some(layer) = self.fresh_layer(node, fresh) else { continue };
+            let read = whole(self.features(node, other)?, self.drafts[layer].outputs);
+            let read = read.filter(|read| read.feature <= layer).ok_or(unlike)?;
+            let channels = match read.feature {
+                0 => self.channels,
+                feature => self.drafts[feature - 1].outputs,
+            };
+            if channels != self.drafts[layer].outputs || self.drafts[layer].add.is_some() {
+                return Err(unlike.into());
+            }
+            self.drafts[layer].add = Some(read);
+            return self.input(node, fresh).cloned();
+        }
+        Err(unlike.into())
+    }
+
+    fn depth_to_space(&mut self, node: &NodeProto) -> Result<Value, String> {
+        let sources = self.features(node, 0)?;
+        let attrs = Attrs(node);
+        let factor = usize::try_from(attrs.int("blocksize", 0)).unwrap_or(0);
+        let area = factor.saturating_mul(factor);
+        if !(1..=8).contains(&factor) || !sources.len().is_multiple_of(area) {
+            return Err(format!("it has a DepthToSpace by {factor}"));
+        }
+        let is_crd = match attrs.text("mode", "DCR") {
+            "DCR" => false,
+            "CRD" => true,
+            mode => return Err(format!("it has a DepthToSpace of mode {mode}")),
+        };
+        let channels = sources.len() / area;
+        let place = |i: usize| {
+            let (channel, block) = (i / area, i % area);
+            sources[if is_crd { i } else { block * channels + channel }]
+        };
+        let subpixels = (0..sources.len()).map(place).collect();
+        Ok(Value::Picture(Picture { factor, subpixels, base: None, clip: None }))
+    }
+
+    fn resize(&mut self, node: &NodeProto) -> Result<Value, String> {
+        let input = Read { feature: 0, form: Form::Plain };
+        if whole(self.features(node, 0)?, self.channels) != Some(input) {
+            return Err("it resizes something else than its input".into());
+        }
+        let attrs = Attrs(node);
+        let scales = node.input.get(2).and_then(|name| self.constants.get(name.as_str()));
+        let factor = match scales.and_then(|c| c.values.as_deref()) {
+            Some(&[1.0, 1.0, y, x]) if x == y && x.fract() == 0.0 && (1.0..=8.0).contains(&x) => {
+                x as usize
+            }
+            _ => return Err("it resizes by something else than a whole number".into()),
+        };
+        let nearest_mode = attrs.text("nearest_mode", "round_prefer_floor");
+        let transform = attrs.text("coordinate_transformation_mode", "half_pixel");
+        let is_centred = matches!(transform, "half_pixel" | "pytorch_half_pixel");
+        let base = match attrs.text("mode", "nearest") {
+            "nearest" if transform == "asymmetric" && nearest_mode == "floor" => Base::Nearest,
+            "nearest" if is_centred && nearest_mode.starts_with("round") => Base::Nearest,
+            "linear" if is_centred => Base::Bilinear,
+            mode => return Err(format!("it has a Resize of mode {mode}, {transform}")),
+        };
+        if attrs.get("axes").is_some() {
+            return Err("it has a Resize of some axes".into());
+        }
+        Ok(Value::Picture(Picture { factor, subpixels: vec![], base: Some(base), clip: None }))
+    }
+
+    fn clip(&mut self, node: &NodeProto) -> Result<Value, String> {
+        let limit = |i: usize, default: f32| match node.input.get(i).filter(|n| !n.is_empty()) {
+            None => Ok(default),
+            Some(name) => match self.weights.floats(name)?.1.as_slice() {
+                [value] => Ok(*value),
+                _ => Err("it has a Clip by several numbers".to_owned()),
+            },
+        };
+        let (low, high) = (limit(1, f32::NEG_INFINITY)?, limit(2, f32::INFINITY)?);
+        let picture = match self.input(node, 0)?.clone() {
+            Value::Picture(picture) => picture,
+            Value::Features { sources, pad: None } => Picture::of(sources),
+            Value::Features { .. } => return Err("it limits what is padded".into()),
+        };
+        picture.limited(low, high)
+    }
+
+    fn finish(mut self, value: Value) -> Result<Net, String> {
+        let mut picture = match value {
+            Value::Picture(picture) => picture,
+            Value::Features { sources, pad: None } => Picture::of(sources),
+            Value::Features { .. } => return Err("its output is padded".into()),
+        };
+        self.add_to_base(&mut picture);
+        share(&mut self.drafts, &mut picture.subpixels);
+        rectify_early(&mut self.drafts, &mut picture.subpixels);
+        let last = self.drafts.len();
+        let is_shown = |s: &Source| *s == Source::plain(last, s.channel);
+        if last == 0 || picture.subpixels.is_empty() || !picture.subpixels.iter().all(is_shown) {
+            return Err("its output is not what its last convolution gives".into());
+        }
+        let outputs: Vec<_> = self.drafts.iter().map(|draft| draft.outputs).collect();
+        let (_, hidden) = outputs.split_last().unwrap_or((&0, &[]));
+        if let Some(outputs) = hidden.iter().find(|n| **n > MAX_CHANNELS) {
+            return Err(format!("it has a layer of {outputs} channels, more than {MAX_CHANNELS}"));
+        }
+        let channels = self.channels;
+        let channels_of =
+            |feature: usize| if feature == 0 { channels } else { outputs[feature - 1] };
+        let layers = self.drafts.into_iter().map(|draft| draft.finish(channels_of)).collect();
+        let mut subpixels: Vec<_> = picture.subpixels.iter().map(|s| s.channel).collect();
+        let Picture { factor, base, clip, .. } = picture;
+        // One channel that is added to several is added to each.
+        if base.is_some() && subpixels.len() == factor * factor {
+            subpixels = subpixels.repeat(channels);
+        }
+        let net = Net { channels, layers, tail: Tail { factor, subpixels, base, clip } };
+        if base.is_some() && net.outputs() != channels {
+            return Err("it adds pictures of different channels".into());
+        }
+        Ok(net)
+    }
+
+    /// The input, added by the last layer to something of its own size, is a base as others are.
+    fn add_to_base(&mut self, picture: &mut Picture) {
+        let input = Read { feature: 0, form: Form::Plain };
+        let last = self.drafts.len();
+        let Some(draft) = self.drafts.last_mut() else { return };
+        let is_whole = whole(&picture.subpixels, draft.outputs)
+            == Some(Read { feature: last, form: Form::Plain });
+        let is_base = draft.add == Some(input) && picture.base.is_none();
+        if picture.factor == 1 && is_whole && is_base {
+            (draft.add, picture.base) = (None, Some(Base::Nearest));
+        }
+    }
+}
+
+impl Picture {
+    /// A picture as large as the input.
+    fn of(subpixels: Vec<Source>) -> Self {
+        Self { factor: 1, subpixels, base: None, clip: None }
+    }
+
+    fn plus(self, other: Self) -> Result<Self, String> {
+        let is_limited = self.clip.or(other.clip).is_some();
+        if self.factor != other.factor || is_limited {
+            return Err("it adds pictures of different sizes, or limited ones".into());
+        }
+        match (self.subpixels.is_empty(), other.subpixels.is_empty()) {
+            (false, true) if self.base.is_none() => Ok(Self { base: other.base, ..self }),
+            (true, false) if other.base.is_none() => Ok(Self { base: self.base, ..other }),
+            _ => Err("it adds more than one enlarged input".into()),
+        }
+    }
+
+    fn limited(self, low: f32, high: f32) -> Result<Value, String> {
+        if self.clip.is_some() || low > high {
+            return Err("it is limited twice".into());
+        }
+        Ok(Value::Picture(Self { clip: Some((low, high)), ..self }))
+    }
+}
+
+/// The one feature and form that `sources` are, channel by channel from 0 to `channels`.
+fn whole(sources: &[Source], channels: usize) -> Option<Read> {
+    let first = sources.first()?;
+    let is_next = |(c, s): (usize, &Source)| *s == Source { channel: c, ..*first };
+    let is_whole = sources.len() == channels && sources.iter().enumerate().all(is_next);
+    (is_whole && !first.is_negated).then_some(Read { feature: first.feature, form: first.form })
+}
+
+/// Channels of the input: what it says of itself, else what the first convolution reads.
+fn input_channels(graph: &GraphProto, name: &str, weights: &Weights) -> Result<usize, String> {
+    let input = graph.input.iter().find(|port| port.name.as_deref() == Some(name));
+    let shape = input.and_then(|i| i.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref());
+    let declared =
+        shape.and_then(|s| s.dim.get(1)?.dim_value).and_then(|n| usize::try_from(n).ok());
+    let read = || {
+        let reads = |n: &&NodeProto| n.input.first().is_some_and(|i| i == name);
+        let mut nodes = graph.node.iter().filter(|n| n.op_type.as_deref() == Some("Conv"));
+        weights.floats(nodes.find(reads)?.input.get(1)?).ok()?.0.get(1).copied()
+    };
+    let channels = declared.filter(|&n| n > 0).or_else(read).ok_or("its channels are open")?;
+    if channels <= 4 { Ok(channels) } else { Err(format!("its input has {channels} channels")) }
+}
+
+/// What a convolution reads beyond the edge, or why it is none that keeps the size.
+fn window(node: &NodeProto, side: usize, width: usize, pad: Option<Edge>) -> Result<Edge, String> {
+    let attrs = Attrs(node);
+    let is_ones = |name| attrs.ints(name).is_none_or(|v| v.iter().all(|&n| n == 1));
+    if side != width || !matches!(side, 1 | 3) {
+        return Err(format!("it has a convolution of {side}x{width}"));
+    }
+    if attrs.int("group", 1) != 1 || !is_ones("strides") || !is_ones("dilations") {
+        return Err("it has a convolution with groups, strides or dilations".into());
+    }
+    let is_same = attrs.text("auto_pad", "NOTSET").starts_with("SAME");
+    let pads = match attrs.ints("pads").filter(|pads| !pads.is_empty()) {
+        _ if is_same => vec![side as i64 / 2; 4],
+        pads => pads.unwrap_or_else(|| vec![0; 4]),
+    };
+    match (side, pad, pads.as_slice()) {
+        (1, None, [0, 0, 0, 0]) => Ok(Edge::Clamp),
+        (3, None, [1, 1, 1, 1]) => Ok(Edge::Zero),
+        (3, Some(edge), [0, 0, 0, 0]) => Ok(edge),
+        _ => Err("it has a convolution that changes the picture's size".into()),
+    }
+}
