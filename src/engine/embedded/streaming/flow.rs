@@ -29,7 +29,6 @@ pub(super) struct Flow<'a> {
     origin: usize,
     out_stride: usize,
     scratch: &'a mut Scratch,
-    taps: Vec<usize>,
 }
 
 impl<'a> Flow<'a> {
@@ -49,8 +48,7 @@ impl<'a> Flow<'a> {
         scratch.out.resize((plan.net.outputs() * factor * out_stride).max(scratch.out.len()), 0.0);
         let origin = scratch.arena.as_ptr().align_offset(64).min(LINE);
         scratch.arena[origin..][..stride].fill(0.0);
-        let taps = Vec::new();
-        Self { plan, kernels, size, part, stride, origin, out_stride, scratch, taps }
+        Self { plan, kernels, size, part, stride, origin, out_stride, scratch }
     }
 
     /// Runs all rows of the part.
@@ -135,8 +133,10 @@ impl<'a> Flow<'a> {
         let plan = self.plan;
         let (layer, weights) = (&plan.net.layers[feature - 1], &plan.layers[feature - 1]);
         let columns = self.columns(feature);
-        let mut taps = std::mem::take(&mut self.taps);
-        taps.clear();
+        // From the cache line's beginning on: a few columns more that nobody reads, for stores that do not cross lines.
+        let lead = (self.place(0, columns.start) - self.origin) % LINE;
+        let place = |plane: usize| self.place(plane, columns.start) - lead;
+        let mut taps = Vec::with_capacity(weights.planes.len() * layer.side);
         for &(read, plane) in &weights.planes {
             let read = &plan.features[read];
             for above in 0..layer.side {
@@ -146,16 +146,17 @@ impl<'a> Flow<'a> {
                     (None, Edge::Clamp) => read.ring.row(y) + plane,
                     (None, Edge::Zero) => 0,
                 };
-                taps.push(self.place(row, columns.start));
+                taps.push(place(row));
             }
         }
         let add = layer.add.map(|add| {
             let read = &plan.features[add.feature];
             let form = read.forms.iter().position(|form| *form == add.form).unwrap_or(0);
-            self.place(read.ring.row(y) + form * read.planes, columns.start)
+            place(read.ring.row(y) + form * read.planes)
         });
         let is_last = feature == plan.layers.len();
-        let forms = self.forms(feature, y);
+        let mut forms = self.forms(feature, y);
+        forms.iter_mut().for_each(|(_, at)| *at -= lead);
         let row = ConvolveRow {
             taps: &taps,
             side: layer.side,
@@ -166,12 +167,11 @@ impl<'a> Flow<'a> {
             add,
             outputs: layer.outputs,
             forms: &forms,
-            raw: is_last.then(|| self.place(plan.last, columns.start)),
+            raw: is_last.then(|| place(plan.last)),
             stride: self.stride,
-            width: columns.len(),
+            width: columns.len() + lead,
         };
         self.kernels.convolve(&mut self.scratch.arena, &row);
-        self.taps = taps;
         self.feature_beyond(feature, y);
     }
 

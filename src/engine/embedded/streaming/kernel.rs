@@ -248,10 +248,10 @@ macro_rules! unroll {
     ($i:ident < $n:ident, $body:block) => {
         unroll!(@ $i $n $body 0 1 2 3 4 5 6 7 8 9 10 11)
     };
-    (@ $i:ident $n:ident $body:block $($k:literal)*) => {$({
+    (@ $i:ident $n:ident $body:block $($k:literal)*) => {{$({
         let $i: usize = $k;
         if $i < $n $body
-    })*};
+    })*}};
 }
 
 /// `V` vectors of pixels by `O` outputs of sums in registers; weights are spread over vectors as they are needed.
@@ -290,74 +290,86 @@ unsafe fn tile<A: Arithmetic, const O: usize, const V: usize, const SIDE: usize>
             });
             weights = weights.add(SIDE * O);
         }
-        unroll!(o < O, {
-            let channel = first + o;
-            if o.is_multiple_of(2) && channel < row.outputs {
-                unroll!(v < V, {
-                    write::<A>(arena, row, channel, x + v * lanes, [sums[o][v], sums[o + 1][v]]);
-                });
-            }
-        });
+        write::<A, O, V>(arena, row, first, x, sums);
     }
 }
 
-/// Writes sums of `channel` and the next, from column `x` on.
+/// Writes sums of outputs `first..first + O` from column `x` on. Decisions are made once for all of them.
 #[inline(always)]
-unsafe fn write<A: Arithmetic>(
+unsafe fn write<A: Arithmetic, const O: usize, const V: usize>(
     arena: *mut f32,
     row: &ConvolveRow,
-    channel: usize,
+    first: usize,
     x: usize,
-    mut pair: [A::Vector; 2],
+    mut sums: [[A::Vector; V]; O],
 ) {
-    let stride = row.stride;
-    let planes = if A::IS_PAIRED { channel / 2 } else { channel };
-    let place = planes * stride + x;
-    // SAFETY: the caller's promise.
+    let (stride, lanes) = (row.stride, A::Vector::LANES);
+    // SAFETY: the caller's promise, for all that follows; only outputs that there are get written.
     unsafe {
         let zero = A::Vector::splat(0.0);
         match row.activation {
             Activation::None => {}
-            Activation::Relu => pair = pair.map(|v| v.at_least(zero)),
-            Activation::Slopes(slopes) => {
-                for (i, v) in pair.iter_mut().enumerate() {
-                    let slope = slopes.get(channel + i).copied().unwrap_or(1.0);
-                    *v = v.at_most(zero).mul_add(A::Vector::splat(slope), v.at_least(zero));
-                }
-            }
+            Activation::Relu => unroll!(o < O, {
+                unroll!(v < V, {
+                    sums[o][v] = sums[o][v].at_least(zero);
+                });
+            }),
+            Activation::Slopes(slopes) => unroll!(o < O, {
+                let slope = A::Vector::splat(slopes.get(first + o).copied().unwrap_or(1.0));
+                unroll!(v < V, {
+                    let (above, below) = (sums[o][v].at_least(zero), sums[o][v].at_most(zero));
+                    sums[o][v] = below.mul_add(slope, above);
+                });
+            }),
         }
+        let place = |channel: usize| x + stride * if A::IS_PAIRED { channel / 2 } else { channel };
         if let Some(add) = row.add {
-            let more = A::load_pair(arena.add(add + place), stride);
-            pair = [pair[0].plus(more[0]), pair[1].plus(more[1])];
+            unroll!(o < O, {
+                let channel = first + o;
+                if o.is_multiple_of(2) && channel < row.outputs {
+                    let at = arena.add(add + place(channel));
+                    unroll!(v < V, {
+                        let [a, b] = A::load_pair(at.add(v * lanes), stride);
+                        sums[o][v] = sums[o][v].plus(a);
+                        sums[o + 1][v] = sums[o + 1][v].plus(b);
+                    });
+                }
+            });
         }
         if let Some(raw) = row.raw {
-            let at = arena.add(raw + channel * stride + x);
-            pair[0].store(at);
-            pair[1].store(at.add(stride));
+            unroll!(o < O, {
+                if first + o < row.outputs {
+                    unroll!(v < V, {
+                        sums[o][v].store(arena.add(raw + (first + o) * stride + x + v * lanes));
+                    });
+                }
+            });
         }
-        store_forms::<A>(arena, row.forms, place, stride, pair);
+        for &(form, at) in row.forms {
+            unroll!(o < O, {
+                let channel = first + o;
+                if o.is_multiple_of(2) && channel < row.outputs {
+                    let at = arena.add(at + place(channel));
+                    unroll!(v < V, {
+                        let pair = shaped(form, [sums[o][v], sums[o + 1][v]]);
+                        A::store_pair(at.add(v * lanes), stride, pair);
+                    });
+                }
+            });
+        }
     }
 }
 
-/// Stores a pair of channels in every form that is read.
+/// Both channels in the form in which they are read.
 #[inline(always)]
-unsafe fn store_forms<A: Arithmetic>(
-    arena: *mut f32,
-    forms: &[(Form, usize)],
-    place: usize,
-    stride: usize,
-    pair: [A::Vector; 2],
-) {
+unsafe fn shaped<V: Vector>(form: Form, pair: [V; 2]) -> [V; 2] {
     // SAFETY: the caller's promise.
     unsafe {
-        let (zero, minus) = (A::Vector::splat(0.0), A::Vector::splat(-1.0));
-        for &(form, at) in forms {
-            let shaped = match form {
-                Form::Plain => pair,
-                Form::Rectified => pair.map(|v| v.at_least(zero)),
-                Form::NegatedRectified => pair.map(|v| v.mul_add(minus, zero).at_least(zero)),
-            };
-            A::store_pair(arena.add(at + place), stride, shaped);
+        let zero = V::splat(0.0);
+        match form {
+            Form::Plain => pair,
+            Form::Rectified => pair.map(|v| v.at_least(zero)),
+            Form::NegatedRectified => pair.map(|v| v.mul_add(V::splat(-1.0), zero).at_least(zero)),
         }
     }
 }
@@ -374,7 +386,9 @@ pub(super) unsafe fn keep<A: Arithmetic>(arena: *mut f32, row: &KeepRow) {
                 let at = arena.cast_const().add(row.raw + channel * row.stride + x);
                 let pair = [A::Vector::load(at), A::Vector::load(at.add(row.stride))];
                 let place = planes * row.stride + x;
-                store_forms::<A>(arena, row.forms, place, row.stride, pair);
+                for &(form, at) in row.forms {
+                    A::store_pair(arena.add(at + place), row.stride, shaped(form, pair));
+                }
             }
         }
     }
