@@ -86,9 +86,9 @@ impl Job {
 
     fn pipeline(&self) -> Result<gst::Pipeline> {
         let Self { clip, format, size: (width, height), frames, .. } = self;
-        let bytes = match format.as_str() {
-            "i420" => width * height + 2 * width.div_ceil(2) * height.div_ceil(2),
-            "rgb" => width * height * 3,
+        let (bytes, colour) = match format.as_str() {
+            "i420" => (width * height + 2 * width.div_ceil(2) * height.div_ceil(2), "bt709"),
+            "rgb" => (width * height * 3, "sRGB"),
             other => bail!("{other} is none of i420, rgb"),
         };
         let sink = match &self.output {
@@ -97,7 +97,7 @@ impl Job {
         };
         let text = format!(
             "filesrc location={clip} blocksize={bytes} num-buffers={frames} \
-             ! rawvideoparse format={format} width={width} height={height} framerate=24/1 colorimetry=bt709 \
+             ! rawvideoparse format={format} width={width} height={height} framerate=24/1 colorimetry={colour} \
              ! kizunasr name=sr {} ! video/x-raw,format={} ! {sink} name=sink",
             self.properties.join(" "),
             format.to_uppercase(),

