@@ -13,9 +13,12 @@ def pictures(clip, count, height, width):
 
 
 def write(path, n, planes):
-    """Appends (for n = 0: begins with) a frame of planes in 0..1 as packed RGB of 8 bits."""
-    with open(path, "ab" if n else "wb") as file:
-        np.round(np.clip(planes, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0).tofile(file)
+    """Writes frame n of planes in 0..1 as packed RGB of 8 bits into its place: with two streams frames come in any order."""
+    samples = np.round(np.clip(planes, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+    Path(path).touch()
+    with open(path, "r+b") as file:
+        file.seek(n * samples.size)
+        file.write(samples.tobytes())
 
 
 class Clock:

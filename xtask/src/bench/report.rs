@@ -89,7 +89,8 @@ impl Report {
             let readme = root.join("README.md");
             let text = fs::read_to_string(&readme)?;
             let plot = format!("![frames per second](benches/results/{stem}.svg)");
-            let text = between_markers(&text, &format!("{plot}\n\n{table}"))
+            let short = format!("{}\n{}\n{plot}", self.preface(), self.short_table());
+            let text = between_markers(&text, &short)
                 .with_context(|| format!("README.md has no lines {}", MARKERS.join(" and ")))?;
             fs::write(readme, text)?;
         }
@@ -109,9 +110,9 @@ impl Report {
 
     fn table(&self) -> String {
         let mut text = String::from(
-            "| case | runner | fps | of the best peer | processor time, peer by ours | of peak | inferred \
+            "| case | runner | fps | ms/Mpx | of the best peer | processor time, peer by ours | of peak | inferred \
              | peak memory | first frame: cold, then | against peer | against fp32 | against no reuse |\n\
-             |---|---|--:|--:|--:|--:|--:|--:|--:|---|---|---|\n",
+             |---|---|--:|--:|--:|--:|--:|--:|--:|--:|---|---|---|\n",
         );
         for outcome in &self.outcomes {
             for (i, entry) in outcome.entries.iter().enumerate() {
@@ -121,9 +122,10 @@ impl Report {
                 let figures = entry.last();
                 let _ = writeln!(
                     text,
-                    "| {case} | {}{bold} | {:.2} | {} | {} | {} | {} | {:.0} MB | {:.2} s, {:.2} s | {} | {} | {} |",
+                    "| {case} | {}{bold} | {:.2} | {:.1} | {} | {} | {} | {} | {:.0} MB | {:.2} s, {:.2} s | {} | {} | {} |",
                     entry.runner,
                     entry.fps(),
+                    1e9 / entry.fps() / (outcome.size.0 * outcome.size.1) as f64,
                     own(entry, shown(median(entry.ratios.clone()), 1.0, "")),
                     own(entry, shown(median(entry.cpu_ratios.clone()), 1.0, "")),
                     shown(self.share_of_peak(outcome, entry), 100.0, " %"),
@@ -141,6 +143,32 @@ impl Report {
             let _ = write!(text, "\n* {note}");
         }
         text + "\n"
+    }
+
+    /// Ours beside the best peer, for README.
+    fn short_table(&self) -> String {
+        let mut text = String::from(
+            "| case | kizunasr | fps | best peer | fps | ratio | inferred | against peer |\n\
+             |---|---|--:|---|--:|--:|--:|---|\n",
+        );
+        for outcome in &self.outcomes {
+            let best = outcome.best.and_then(|i| outcome.entries.get(i));
+            for entry in outcome.entries.iter().filter(|entry| entry.runner.is_own()) {
+                let _ = writeln!(
+                    text,
+                    "| {} | {} | {:.1} | {} | {} | {} | {} | {} |",
+                    outcome.name,
+                    entry.runner.to_string().trim_start_matches("kizunasr "),
+                    entry.fps(),
+                    best.map(|best| best.runner.to_string()).unwrap_or_default(),
+                    best.map(|best| format!("{:.1}", best.fps())).unwrap_or_default(),
+                    shown(median(entry.ratios.clone()), 1.0, ""),
+                    shown(entry.last().inferred(), 100.0, " %"),
+                    difference(entry.to_peer),
+                );
+            }
+        }
+        text
     }
 
     /// Arithmetic that was done by what the machine could do at most in the time.

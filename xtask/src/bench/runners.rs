@@ -136,6 +136,7 @@ impl Track<'_> {
             Sink::Nothing => "",
             Sink::Rgb(name) | Sink::I420(name) => name,
         };
+        let _ = fs::remove_file(output);
         let mut command = match runner {
             Runner::Kizuna { properties } => {
                 let mut command = self.own(&folder)?;
