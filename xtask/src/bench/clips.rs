@@ -80,10 +80,13 @@ const PARTS: [Scene; 5] = [
 
 /// The background stands still; the mouth opens and closes, a drawing every three frames.
 fn dialogue(w: usize, h: usize) -> String {
-    let (place, tall) = (format!("{}:{}", w * 3 / 10, h / 20), h * 4 / 3);
+    let (left, top, tall) = (w * 3 / 10, h / 20, h * 4 / 3);
+    // Of the second picture the mouth alone: the outline would be drawn twice.
+    let (x, y) = (left + tall * 17 / 100, top + tall * 18 / 100);
     format!(
-        "[0]scale={w}:{h}[b];[1]scale=-1:{tall}[s];[2]scale=-1:{tall}[m];[b][s]overlay={place}[c];\
-         [c][m]overlay={place}:enable='eq(mod(floor(n/3),2),1)'"
+        "[0]scale={w}:{h}[b];[1]scale=-1:{tall}[s];[b][s]overlay={left}:{top}[c];\
+         [2]scale=-1:{tall},crop={tall}*0.13:{tall}*0.055:{tall}*0.17:{tall}*0.18:exact=1[m];\
+         [c][m]overlay={x}:{y}:enable='eq(mod(floor(n/3),2),1)'"
     )
 }
 
