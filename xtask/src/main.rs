@@ -1,5 +1,6 @@
 //! `cargo xtask`: what cargo itself cannot say. Run it without arguments for the list of commands.
 
+mod bench;
 mod demo;
 mod fetch;
 mod models;
@@ -20,6 +21,8 @@ cargo xtask COMMAND
   models         the models alone
   demo           setup, then a short anime clip upscaled, with a before/after picture
   demo IN OUT    the same for your own video file; --model NAME chooses the network
+  bench          kizunasr beside its peers: tables and a plot into benches/results and README (a quarter of an hour);
+                 --quick takes some minutes, --only WORD takes the cases whose name holds the word
   test           setup, then every check and test: what continuous integration runs
 ";
 
@@ -37,11 +40,14 @@ fn run() -> Result<()> {
     use lexopt::prelude::*;
     let root = root();
     let (mut words, mut model) = (Vec::new(), None);
+    let mut benchmark = bench::Options::default();
     let mut args = lexopt::Parser::from_env();
     while let Some(argument) = args.next()? {
         match argument {
             Value(word) => words.push(word),
             Long("model") => model = Some(args.value()?),
+            Long("quick") => benchmark.quick = true,
+            Long("only") => benchmark.only = Some(args.value()?.string()?),
             Short('h') | Long("help") => {
                 print!("{HELP}");
                 return Ok(());
@@ -56,6 +62,7 @@ fn run() -> Result<()> {
     match (command.to_string_lossy().as_ref(), files) {
         ("setup", []) => setup::all(&root),
         ("models", []) => models::make_all(&root),
+        ("bench", []) => bench::run(&root, &benchmark),
         ("test", []) => test::run(&root),
         ("demo", []) => demo::run(&root, demo::Options { films: None, model }),
         ("demo", [source, result]) => {
