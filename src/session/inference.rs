@@ -9,7 +9,7 @@ use super::running::Frames;
 use super::{precision, tiles};
 use crate::engine::{self, Cancel, EngineError, EngineInfo, EngineOptions, Provider, ValueRange};
 use crate::upscale::change::{ChangeMap, spread};
-use crate::upscale::network::Open;
+use crate::upscale::slot::Pool;
 use crate::upscale::stream::Stream;
 use crate::upscale::video::passes;
 use crate::upscale::{Network, Plane, Prepared, Size, UpscaleError, VideoSpec};
@@ -291,22 +291,22 @@ impl Job {
             // Only the first pass sees what chroma spreads.
             let spread = if networks.is_empty() { spread(self.input.format) } else { 0 };
             if config.reuse_tolerance.is_some() && contract.input.size().is_none() {
-                let open = self.patch_engines(choice, options.clone(), cancel.clone());
-                network.reuse_unchanged(spread, patch_steps(choice.provider), open);
+                let pool = self.patch_engines(choice, options.clone(), cancel.clone());
+                network.reuse_unchanged(spread, patch_steps(choice.provider), pool);
             }
             networks.push(network);
         }
         Ok(networks)
     }
 
-    /// Opens engines for patches.
-    fn patch_engines(&self, choice: Choice, options: EngineOptions, cancel: Cancel) -> Open {
+    /// Engines for patches.
+    fn patch_engines(&self, choice: Choice, options: EngineOptions, cancel: Cancel) -> Pool {
         let source = self.loaded.source.clone();
-        Box::new(move |dims| {
-            let [_, a, b, c] = dims;
-            log::debug!("{}: opening an engine for patches of {a}x{b}x{c}", choice.provider);
-            engine::open_unless_cancelled(choice.provider, &source, Some(dims), &options, &cancel)
-        })
+        let open = Box::new(move |dims| {
+            log::debug!("{}: opening an engine for patches of {dims:?}", choice.provider);
+            engine::open_unless_cancelled(choice.provider, &source, dims, &options, &cancel)
+        });
+        Pool::new(takes_any_shape(choice.provider), open)
     }
 
     /// The short way, where the engine knows one and nobody asked for tiles.
@@ -343,11 +343,12 @@ impl Job {
     }
 }
 
-/// In how many lengths patches come on each axis. OpenVINO and its like compile each shape, which takes as long as a frame;
-/// the others take any.
+/// Whether one engine runs any shape without being compiled for it.
+const fn takes_any_shape(provider: Provider) -> bool {
+    matches!(provider, Provider::Embedded | Provider::Cpu)
+}
+
+/// In how many lengths patches come on each axis: as many as are worth it where each shape is compiled.
 const fn patch_steps(provider: Provider) -> usize {
-    match provider {
-        Provider::Embedded | Provider::Cpu => 9,
-        _ => 5,
-    }
+    if takes_any_shape(provider) { 64 } else { 9 }
 }

@@ -36,6 +36,8 @@ pub mod read;
 
 pub mod video;
 
+pub mod slot;
+
 pub mod stream;
 
 pub mod write;

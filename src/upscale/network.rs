@@ -6,11 +6,10 @@ use super::blend::{Blender, place};
 use super::change::ChangeMap;
 use super::cover::{Cover, Work};
 use super::frame::FrameError;
-use super::gather::gather;
-use super::geometry::{Rect, Size};
+use super::geometry::Rect;
 use super::patch::Patch;
 use super::picture::Plane;
-use super::tensor::{Shape, Tensor};
+use super::slot::{Pool, Slot, shape};
 use super::tile::{Tile, TilePlan};
 use crate::engine::{Cancel, Contract, Engine, EngineError};
 
@@ -42,31 +41,14 @@ pub enum UpscaleError {
     },
 }
 
-/// Opens an engine for input tensors of these dimensions in memory order.
-pub type Open = Box<dyn FnMut([usize; 4]) -> Result<Box<dyn Engine>, EngineError> + Send>;
-
 /// A network made ready for frames of one size. Its buffers are allocated once.
 pub struct Network {
     contract: Arc<Contract>,
     plan: TilePlan,
     blender: Blender,
     tiles: Slot,
-    reuse: Option<Reuse>,
-}
-
-/// How a network infers no more than what changed.
-pub struct Reuse {
-    cover: Cover,
-    open: Open,
-    /// An engine for every shape that was needed so far.
-    slots: Vec<Slot>,
-}
-
-/// An engine with its tensors, for runs of one shape.
-struct Slot {
-    engine: Box<dyn Engine>,
-    input: Tensor,
-    output: Tensor,
+    /// How it infers no more than what changed.
+    reuse: Option<(Cover, Pool)>,
 }
 
 /// What was inferred for a frame.
@@ -85,7 +67,8 @@ pub struct Inferred {
 impl Network {
     /// Dimensions, in memory order, of the input tensor for `batch` tiles of `plan`: what an engine is to be opened for.
     pub fn input_dims(contract: &Contract, plan: &TilePlan, batch: usize) -> [usize; 4] {
-        input_shape(contract, plan, batch).dims(contract.input.layout)
+        let shape = shape(batch, contract.input.channels, plan.tile_size());
+        shape.dims(contract.input.layout)
     }
 
     /// Runs `plan` on `engine`, `batch` tiles at a time, cross-fading neighbours if `fade`.
@@ -100,16 +83,16 @@ impl Network {
         Self { blender: Blender::new(&plan, fade), contract, plan, tiles, reuse: None }
     }
 
-    /// Lets it infer only what changed, in patches of one of `steps` lengths on each axis, each shape on an engine of its own
-    /// that `open` opens when it is first needed. `spread`: see [`super::change::spread`]; 0 for a second pass.
+    /// Lets it infer only what changed, in patches of one of `steps` lengths on each axis that run on the engines of `pool`.
+    /// `spread`: see [`super::change::spread`]; 0 for a second pass.
     ///
     /// Without effect where the halo is not exact: then a patch is not what it would be in the whole frame.
-    pub fn reuse_unchanged(&mut self, spread: usize, steps: usize, open: Open) {
+    pub fn reuse_unchanged(&mut self, spread: usize, steps: usize, pool: Pool) {
         let contract = &self.contract;
         let halo = contract.halo.px();
         if contract.halo.is_exact() && self.plan.x.halo.min(self.plan.y.halo) >= halo {
             let cover = Cover::new(&self.plan, contract.alignment, halo, spread, steps);
-            self.reuse = Some(Reuse { cover, open, slots: Vec::new() });
+            self.reuse = Some((cover, pool));
         }
     }
 
@@ -120,12 +103,12 @@ impl Network {
 
     /// The engine that runs it.
     pub fn engine(&self) -> &dyn Engine {
-        &*self.tiles.engine
+        self.tiles.engine()
     }
 
     /// Tiles per run.
     pub fn batch(&self) -> usize {
-        self.tiles.input.shape.batch
+        self.tiles.batch()
     }
 
     /// Upscales `src`, a plane a channel of the frame's size. The result is written to what `planes` gives: it is asked for
@@ -143,8 +126,8 @@ impl Network {
         planes: impl FnOnce() -> Vec<Plane>,
         cancel: &Cancel,
     ) -> Result<Inferred, UpscaleError> {
-        if let (Some(changes), Some(reuse)) = (changes, &self.reuse) {
-            match reuse.cover.work(changes) {
+        if let (Some(changes), Some((cover, _))) = (changes, &self.reuse) {
+            match cover.work(changes) {
                 Work::Patches(patches) => return self.run_patches(src, &patches, planes, cancel),
                 Work::Whole => {}
             }
@@ -173,7 +156,7 @@ impl Network {
                 self.blender.begin(&mut dst);
             }
             for (slot, tile) in batch.iter().enumerate() {
-                let output = &self.tiles.output;
+                let output = self.tiles.output();
                 if !self.blender.add(tile, output, slot, self.contract.range, &mut dst) {
                     return Err(UpscaleError::NotFinite { x: tile.x.start, y: tile.y.start });
                 }
@@ -192,104 +175,24 @@ impl Network {
         cancel: &Cancel,
     ) -> Result<Inferred, UpscaleError> {
         let (mut planes, mut dst) = (Some(planes), Vec::new());
-        let mut fresh = Vec::new();
+        let (mut fresh, mut pixels) = (Vec::new(), 0);
         for patch in patches {
-            let Some(reuse) = &mut self.reuse else { break };
-            let slot = reuse.slot(&self.contract, patch.size)?;
+            let Some((_, pool)) = &mut self.reuse else { break };
+            let slot = pool.slot(&self.contract, patch.size, &mut self.tiles)?;
+            let patch = patch.grown(slot.size(), &self.plan);
             let rects = std::iter::once(patch.rect());
+            pixels += slot.size().area();
             slot.run(&self.contract, src, self.plan.border, rects, cancel)?;
             if let Some(planes) = planes.take() {
                 dst = planes();
             }
             let target = patch.target(&self.plan);
-            if !place(&target, &slot.output, self.contract.range, &mut dst) {
+            if !place(&target, slot.output(), self.contract.range, &mut dst) {
                 return Err(UpscaleError::NotFinite { x: patch.x.start, y: patch.y.start });
             }
             fresh.push(target.rect);
         }
         let dst = planes.map_or(dst, |planes| planes());
-        let pixels = patches.iter().map(|patch| patch.size.area()).sum();
         Ok(Inferred { planes: dst, fresh: Some(fresh), tiles: patches.len(), pixels })
     }
-}
-
-impl Reuse {
-    /// The engine for patches of `size`, opened if it is not yet.
-    fn slot(&mut self, contract: &Contract, size: Size) -> Result<&mut Slot, EngineError> {
-        let known = self.slots.iter().position(|slot| slot.size() == size);
-        let index = match known {
-            Some(index) => index,
-            None => {
-                let batch = contract.input.batch.unwrap_or(1);
-                let shape = shape(batch, contract.input.channels, size);
-                let engine = (self.open)(shape.dims(contract.input.layout))?;
-                self.slots.push(Slot::new(contract, size, batch, engine));
-                self.slots.len() - 1
-            }
-        };
-        Ok(&mut self.slots[index])
-    }
-}
-
-impl Slot {
-    fn new(contract: &Contract, size: Size, batch: usize, engine: Box<dyn Engine>) -> Self {
-        let (input, output) = (&contract.input, &contract.output);
-        let scaled = size.scaled(contract.scale);
-        Self {
-            engine,
-            input: Tensor::zeros(shape(batch, input.channels, size), input.layout, input.element),
-            output: Tensor::zeros(
-                shape(batch, output.channels, scaled),
-                output.layout,
-                output.element,
-            ),
-        }
-    }
-
-    fn size(&self) -> Size {
-        Size::new(self.input.shape.width, self.input.shape.height)
-    }
-
-    /// Runs the engine on the parts `rects` of the padded frame; the result is in `self.output`.
-    fn run(
-        &mut self,
-        contract: &Contract,
-        src: &[&Plane],
-        border: usize,
-        rects: impl ExactSizeIterator<Item = Rect> + Clone,
-        cancel: &Cancel,
-    ) -> Result<(), UpscaleError> {
-        // A batch that is not full repeats its last tile.
-        let last = rects.clone().last();
-        let full = rects.chain(std::iter::repeat_with(|| last).flatten());
-        for (slot, rect) in full.take(self.input.shape.batch).enumerate() {
-            gather(src, border, rect, contract.range, &mut self.input, slot);
-        }
-        if cancel.is_raised() {
-            return Err(EngineError::Cancelled.into());
-        }
-        self.engine.run(&self.input, &mut self.output, cancel)?;
-        let (output, layout) = (&self.output, contract.output.layout);
-        let expected = shape(
-            self.input.shape.batch,
-            contract.output.channels,
-            self.size().scaled(contract.scale),
-        );
-        if output.shape != expected
-            || !output.is_whole()
-            || output.element() != contract.output.element
-        {
-            let (expected, got) = (expected.dims(layout), output.dims());
-            return Err(UpscaleError::WrongOutput { expected, got });
-        }
-        Ok(())
-    }
-}
-
-fn input_shape(contract: &Contract, plan: &TilePlan, batch: usize) -> Shape {
-    shape(batch, contract.input.channels, plan.tile_size())
-}
-
-const fn shape(batch: usize, channels: usize, size: Size) -> Shape {
-    Shape { batch, channels, height: size.height, width: size.width }
 }

@@ -31,6 +31,17 @@ impl Patch {
         Rect::new(self.x.start, self.y.start, self.size.width, self.size.height)
     }
 
+    /// The same in a tile of `size`, no smaller on either axis, of which the padded frame of `plan` holds one.
+    pub(super) fn grown(self, size: Size, plan: &TilePlan) -> Self {
+        let moved = |span: Span, padded: usize, tile: usize| Span {
+            start: span.start.min(padded - tile),
+            ..span
+        };
+        let (x, y) =
+            (moved(self.x, plan.x.padded, size.width), moved(self.y, plan.y.padded, size.height));
+        Self { size, x, y }
+    }
+
     /// What it fills of the upscaled frame of `plan`, the border cut off.
     pub fn target(&self, plan: &TilePlan) -> Target {
         let out = |px| plan.scale.of(px);

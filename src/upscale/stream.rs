@@ -34,9 +34,14 @@ pub struct Stream {
     output: VideoSpec,
     tolerance: Option<u8>,
     reference: Reference,
-    /// The last frame that was written, where it resembled the one before.
+    /// The last frame that was written.
     kept: Option<OwnedFrame>,
+    /// Frames in a row of which hardly anything could be kept.
+    moving: u32,
 }
+
+/// After so many frames of which hardly anything could be kept, none is copied any more: it takes a tenth of their time.
+const LONG: u32 = 8;
 
 /// Share of rows to be inferred from which on nothing is kept.
 const MOSTLY: f64 = 0.75;
@@ -90,6 +95,7 @@ impl Stream {
             tolerance,
             reference: Reference::new(input.format, size),
             kept: None,
+            moving: 0,
         })
     }
 
@@ -108,6 +114,7 @@ impl Stream {
         let changes = self.reference.compare(src, tolerance);
         let stale = self.path.stale_chunks(&changes);
         let share = stale.iter().filter(|&&stale| stale).count() as f64 / stale.len() as f64;
+        self.moving = if share <= MOSTLY { 0 } else { self.moving.saturating_add(1) };
         let kept = self.kept.take();
         if let (Some(mut kept), true) = (kept, share <= MOSTLY) {
             self.reference.take(src, &changes);
@@ -126,8 +133,7 @@ impl Stream {
         }
         self.reference.take(src, &ChangeMap::all(self.path.size));
         let rows = self.path.run_whole(src, dst, cancel).inspect_err(|_| self.reference.reset())?;
-        // A copy is worth its time only where the next frame may keep some of it.
-        if share <= MOSTLY {
+        if self.moving < LONG {
             let VideoSpec { format, size, .. } = self.output;
             let mut kept = OwnedFrame::new(format, size);
             let height = CHUNK * self.path.network.scale();
