@@ -4,7 +4,6 @@
 #[macro_use]
 mod skip;
 #[path = "engines/models.rs"]
-#[allow(dead_code, reason = "it is shared")]
 mod models;
 #[path = "smallnet/random.rs"]
 mod random;
