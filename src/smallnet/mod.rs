@@ -6,12 +6,14 @@
 //! ```text
 //! read.rs     ONNX bytes → Net, node by node (or why it is not small)
 //!   draft.rs  what is being read: filters that are computed once, features that are stored once
+//!   picture.rs  what the output is made of
 //!   weights.rs  constants of any size
 //! naive.rs    Net → picture, in plain loops: what every back end is compared with
 //! ```
 
 mod draft;
 pub mod naive;
+mod picture;
 mod read;
 mod weights;
 

@@ -5,10 +5,14 @@ use std::collections::HashMap;
 use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto};
 
 use super::draft::{Draft, Source, rectify_early, share};
-use super::weights::Weights;
+use super::picture::Picture;
+use super::weights::{Weights, input_channels, window};
 use super::{Activation, Base, Edge, Form, MAX_CHANNELS, MAX_OUTPUTS, Net, NotSmall, Read, Tail};
 use crate::models::attrs::{Attrs, Constant, constants};
 use crate::models::wire;
+
+/// The input as it is.
+const INPUT: Read = Read { feature: 0, form: Form::Plain };
 
 /// Most channels that one convolution may read, before twins are found.
 const MAX_INPUTS: usize = 512;
@@ -28,17 +32,8 @@ pub fn read(bytes: &[u8]) -> Result<Net, NotSmall> {
 enum Value {
     /// Channels of features, and what was put around them.
     Features { sources: Vec<Source>, pad: Option<Edge> },
-    /// A picture `factor` times as large as the input.
+    /// What the output is made of.
     Picture(Picture),
-}
-
-#[derive(Debug, Clone)]
-struct Picture {
-    factor: usize,
-    /// In the order of [`Tail::subpixels`]; empty where it is the base alone.
-    subpixels: Vec<Source>,
-    base: Option<Base>,
-    clip: Option<(f32, f32)>,
 }
 
 struct Reader<'a> {
@@ -113,7 +108,7 @@ impl<'a> Reader<'a> {
                     let sources = sources.ok_or("it negates what is rectified")?;
                     Ok(Value::Features { sources, pad })
                 }
-                Value::Picture(picture) => picture.limited(0.0, f32::INFINITY),
+                Value::Picture(picture) => picture.limited(0.0, f32::INFINITY).map(Value::Picture),
             },
             "Neg" => {
                 let sources = self.features(node, 0)?.iter().map(|s| s.negated()).collect();
@@ -123,9 +118,14 @@ impl<'a> Reader<'a> {
             "Concat" => self.concat(node),
             "Pad" => self.pad(node),
             "Add" => self.add(node),
-            "DepthToSpace" => self.depth_to_space(node),
-            "Resize" => self.resize(node),
-            "Clip" => self.clip(node),
+            "DepthToSpace" => {
+                Picture::depth_to_space(self.features(node, 0)?, node).map(Value::Picture)
+            }
+            "Resize" => match whole(self.features(node, 0)?, self.channels) {
+                Some(INPUT) => Picture::enlarged(node, &self.constants).map(Value::Picture),
+                _ => Err("it resizes something else than its input".into()),
+            },
+            "Clip" => self.clip(node).map(Value::Picture),
             _ => Err(format!("it has a {op}")),
         }
     }
@@ -263,57 +263,7 @@ impl<'a> Reader<'a> {
         Err(unlike.into())
     }
 
-    fn depth_to_space(&mut self, node: &NodeProto) -> Result<Value, String> {
-        let sources = self.features(node, 0)?;
-        let attrs = Attrs(node);
-        let factor = usize::try_from(attrs.int("blocksize", 0)).unwrap_or(0);
-        let area = factor.saturating_mul(factor);
-        if !(1..=8).contains(&factor) || !sources.len().is_multiple_of(area) {
-            return Err(format!("it has a DepthToSpace by {factor}"));
-        }
-        let is_crd = match attrs.text("mode", "DCR") {
-            "DCR" => false,
-            "CRD" => true,
-            mode => return Err(format!("it has a DepthToSpace of mode {mode}")),
-        };
-        let channels = sources.len() / area;
-        let place = |i: usize| {
-            let (channel, block) = (i / area, i % area);
-            sources[if is_crd { i } else { block * channels + channel }]
-        };
-        let subpixels = (0..sources.len()).map(place).collect();
-        Ok(Value::Picture(Picture { factor, subpixels, base: None, clip: None }))
-    }
-
-    fn resize(&mut self, node: &NodeProto) -> Result<Value, String> {
-        let input = Read { feature: 0, form: Form::Plain };
-        if whole(self.features(node, 0)?, self.channels) != Some(input) {
-            return Err("it resizes something else than its input".into());
-        }
-        let attrs = Attrs(node);
-        let scales = node.input.get(2).and_then(|name| self.constants.get(name.as_str()));
-        let factor = match scales.and_then(|c| c.values.as_deref()) {
-            Some(&[1.0, 1.0, y, x]) if x == y && x.fract() == 0.0 && (1.0..=8.0).contains(&x) => {
-                x as usize
-            }
-            _ => return Err("it resizes by something else than a whole number".into()),
-        };
-        let nearest_mode = attrs.text("nearest_mode", "round_prefer_floor");
-        let transform = attrs.text("coordinate_transformation_mode", "half_pixel");
-        let is_centred = matches!(transform, "half_pixel" | "pytorch_half_pixel");
-        let base = match attrs.text("mode", "nearest") {
-            "nearest" if transform == "asymmetric" && nearest_mode == "floor" => Base::Nearest,
-            "nearest" if is_centred && nearest_mode.starts_with("round") => Base::Nearest,
-            "linear" if is_centred => Base::Bilinear,
-            mode => return Err(format!("it has a Resize of mode {mode}, {transform}")),
-        };
-        if attrs.get("axes").is_some() {
-            return Err("it has a Resize of some axes".into());
-        }
-        Ok(Value::Picture(Picture { factor, subpixels: vec![], base: Some(base), clip: None }))
-    }
-
-    fn clip(&mut self, node: &NodeProto) -> Result<Value, String> {
+    fn clip(&self, node: &NodeProto) -> Result<Picture, String> {
         let limit = |i: usize, default: f32| match node.input.get(i).filter(|n| !n.is_empty()) {
             None => Ok(default),
             Some(name) => match self.weights.floats(name)?.1.as_slice() {
@@ -368,41 +318,14 @@ impl<'a> Reader<'a> {
 
     /// The input, added by the last layer to something of its own size, is a base as others are.
     fn add_to_base(&mut self, picture: &mut Picture) {
-        let input = Read { feature: 0, form: Form::Plain };
         let last = self.drafts.len();
         let Some(draft) = self.drafts.last_mut() else { return };
         let is_whole = whole(&picture.subpixels, draft.outputs)
             == Some(Read { feature: last, form: Form::Plain });
-        let is_base = draft.add == Some(input) && picture.base.is_none();
+        let is_base = draft.add == Some(INPUT) && picture.base.is_none();
         if picture.factor == 1 && is_whole && is_base {
             (draft.add, picture.base) = (None, Some(Base::Nearest));
         }
-    }
-}
-
-impl Picture {
-    /// A picture as large as the input.
-    fn of(subpixels: Vec<Source>) -> Self {
-        Self { factor: 1, subpixels, base: None, clip: None }
-    }
-
-    fn plus(self, other: Self) -> Result<Self, String> {
-        let is_limited = self.clip.or(other.clip).is_some();
-        if self.factor != other.factor || is_limited {
-            return Err("it adds pictures of different sizes, or limited ones".into());
-        }
-        match (self.subpixels.is_empty(), other.subpixels.is_empty()) {
-            (false, true) if self.base.is_none() => Ok(Self { base: other.base, ..self }),
-            (true, false) if other.base.is_none() => Ok(Self { base: self.base, ..other }),
-            _ => Err("it adds more than one enlarged input".into()),
-        }
-    }
-
-    fn limited(self, low: f32, high: f32) -> Result<Value, String> {
-        if self.clip.is_some() || low > high {
-            return Err("it is limited twice".into());
-        }
-        Ok(Value::Picture(Self { clip: Some((low, high)), ..self }))
     }
 }
 
@@ -412,42 +335,4 @@ fn whole(sources: &[Source], channels: usize) -> Option<Read> {
     let is_next = |(c, s): (usize, &Source)| *s == Source { channel: c, ..*first };
     let is_whole = sources.len() == channels && sources.iter().enumerate().all(is_next);
     (is_whole && !first.is_negated).then_some(Read { feature: first.feature, form: first.form })
-}
-
-/// Channels of the input: what it says of itself, else what the first convolution reads.
-fn input_channels(graph: &GraphProto, name: &str, weights: &Weights) -> Result<usize, String> {
-    let input = graph.input.iter().find(|port| port.name.as_deref() == Some(name));
-    let shape = input.and_then(|i| i.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref());
-    let declared =
-        shape.and_then(|s| s.dim.get(1)?.dim_value).and_then(|n| usize::try_from(n).ok());
-    let read = || {
-        let reads = |n: &&NodeProto| n.input.first().is_some_and(|i| i == name);
-        let mut nodes = graph.node.iter().filter(|n| n.op_type.as_deref() == Some("Conv"));
-        weights.floats(nodes.find(reads)?.input.get(1)?).ok()?.0.get(1).copied()
-    };
-    let channels = declared.filter(|&n| n > 0).or_else(read).ok_or("its channels are open")?;
-    if channels <= 4 { Ok(channels) } else { Err(format!("its input has {channels} channels")) }
-}
-
-/// What a convolution reads beyond the edge, or why it is none that keeps the size.
-fn window(node: &NodeProto, side: usize, width: usize, pad: Option<Edge>) -> Result<Edge, String> {
-    let attrs = Attrs(node);
-    let is_ones = |name| attrs.ints(name).is_none_or(|v| v.iter().all(|&n| n == 1));
-    if side != width || !matches!(side, 1 | 3) {
-        return Err(format!("it has a convolution of {side}x{width}"));
-    }
-    if attrs.int("group", 1) != 1 || !is_ones("strides") || !is_ones("dilations") {
-        return Err("it has a convolution with groups, strides or dilations".into());
-    }
-    let is_same = attrs.text("auto_pad", "NOTSET").starts_with("SAME");
-    let pads = match attrs.ints("pads").filter(|pads| !pads.is_empty()) {
-        _ if is_same => vec![side as i64 / 2; 4],
-        pads => pads.unwrap_or_else(|| vec![0; 4]),
-    };
-    match (side, pad, pads.as_slice()) {
-        (1, None, [0, 0, 0, 0]) => Ok(Edge::Clamp),
-        (3, None, [1, 1, 1, 1]) => Ok(Edge::Zero),
-        (3, Some(edge), [0, 0, 0, 0]) => Ok(edge),
-        _ => Err("it has a convolution that changes the picture's size".into()),
-    }
 }

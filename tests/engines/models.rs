@@ -1,5 +1,7 @@
 //! Tiny ONNX files, written here so that every number in them is known.
 
+#![allow(dead_code, reason = "every test binary uses another part of it")]
+
 use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;

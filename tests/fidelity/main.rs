@@ -12,7 +12,6 @@ mod support;
 mod zoo;
 
 #[path = "../engines/models.rs"]
-#[allow(dead_code, reason = "the tests of the engines use the rest")]
 mod graphs;
 
 mod common;

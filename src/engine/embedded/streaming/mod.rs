@@ -4,13 +4,14 @@
 //! mod.rs     Streaming: a network, the kernels chosen for this processor, and memory to run in
 //!   plan.rs    weights and rings of rows, laid out for the kernels
 //!   flow.rs    which row of which layer is due
-//!   kernel.rs  one row of one layer, generic
-//!   finish.rs  one row of output
+//!   kernel.rs  jobs of one row, looked at before they are done
+//!   tile.rs    a row of a layer: the kernel proper
+//!   finish.rs  a row of the output
 //!   lanes.rs   what is asked of a processor, and plain Rust's answer; x86.rs, neon.rs: others
 //!   engine.rs  the same for tensors, on all cores
 //! ```
 //!
-//! This module is the one place with `unsafe`: vector instructions and unchecked pointers, within bounds that
+//! These files are the one place with `unsafe`: vector instructions and unchecked pointers, within bounds that
 //! `kernel.rs` looks at once per row.
 
 mod engine;
@@ -27,6 +28,8 @@ mod neon;
 #[allow(unsafe_code, reason = "its pointers are those of the other kernels")]
 mod plain;
 mod plan;
+#[allow(unsafe_code, reason = "vector instructions")]
+mod tile;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "vector instructions")]
 mod x86;

@@ -1,7 +1,8 @@
 //! Kernels in plain Rust, for processors that have none of the others.
 
-use super::kernel::{self, Kernels};
+use super::kernel::Kernels;
 use super::lanes::{F32, Plain};
+use super::{finish, tile};
 use crate::engine::Precision;
 
 /// May be used everywhere.
@@ -12,9 +13,9 @@ pub(super) const KERNELS: Kernels = Kernels {
     is_paired: false,
     many_registers: false,
     // SAFETY: no special instructions; `Kernels` checked the places.
-    convolve: |arena, row| unsafe { kernel::convolve::<F32<Plain>>(arena.as_mut_ptr(), row) },
+    convolve: |arena, row| unsafe { tile::convolve::<F32<Plain>>(arena.as_mut_ptr(), row) },
     // SAFETY: as above.
-    keep: |arena, row| unsafe { kernel::keep::<F32<Plain>>(arena.as_mut_ptr(), row) },
+    keep: |arena, row| unsafe { tile::keep::<F32<Plain>>(arena.as_mut_ptr(), row) },
     // SAFETY: as above.
-    finish: |arena, out, row| unsafe { super::finish::finish::<Plain>(arena, out, row) },
+    finish: |arena, out, row| unsafe { finish::finish::<Plain>(arena, out, row) },
 };
