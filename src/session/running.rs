@@ -240,9 +240,10 @@ impl<F: Frames> Session<F> {
             setup: self.setup.clone(),
         };
         *self.pending.count.lock() += 1;
-        match self.tasks.as_ref().map(|tasks| tasks.send(task)) {
-            Some(Ok(())) => Ok(()),
-            _ => Err(EngineError::Run("the thread that upscales frames has ended".into()).into()),
+        if self.tasks.as_ref().is_some_and(|tasks| tasks.send(task).is_ok()) {
+            Ok(())
+        } else {
+            Err(EngineError::Run("the thread that upscales frames has ended".into()).into())
         }
     }
 

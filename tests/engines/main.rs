@@ -5,7 +5,6 @@
 mod skip;
 
 mod kept;
-#[allow(dead_code, reason = "other tests use the rest")]
 mod models;
 
 use std::path::PathBuf;

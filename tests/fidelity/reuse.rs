@@ -91,7 +91,7 @@ fn tolerated_differences_never_add_up() {
     // It darkens by one code a frame: each step would be tolerated.
     for _ in 0..12 {
         let mut frame = frames[frames.len() - 1].clone();
-        for component in &PixelFormat::Rgb.info().components[..] {
+        for component in PixelFormat::Rgb.info().components {
             frame.map(component, |_, _, code| code.saturating_sub(1));
         }
         frames.push(frame);
