@@ -226,6 +226,10 @@ impl Inference {
         cancel: &Cancel,
         notices: &mut Vec<Notice>,
     ) -> Result<(), SessionError> {
+        if matches!(error, SessionError::Frame(UpscaleError::Frame(_))) {
+            // Its own fault: the next one may be well.
+            return Err(error);
+        }
         loop {
             let can_shrink = self.networks.iter().all(|n| n.plan().can_shrink());
             match next_choice(self.choice, error, &self.job.config, can_shrink, notices) {

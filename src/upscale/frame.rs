@@ -47,6 +47,18 @@ pub enum FrameError {
         /// Bytes needed.
         wanted: usize,
     },
+    /// A frame is not what was announced.
+    #[error("a frame of {got_size} {got_format} came where {size} {format} was announced")]
+    NotAnnounced {
+        /// The format that was announced.
+        format: &'static str,
+        /// The size that was announced.
+        size: Size,
+        /// The frame's format.
+        got_format: &'static str,
+        /// The frame's size.
+        got_size: Size,
+    },
     /// A picture is not of the frame's size, or its planes differ in number or size.
     #[error("a picture of {picture} pixels does not fit a frame of {frame}")]
     Picture {

@@ -62,12 +62,10 @@ impl Reader {
     /// Reads the next frame.
     ///
     /// # Errors
-    /// [`FrameError::Picture`] for a frame of another size than announced.
+    /// [`FrameError::NotAnnounced`].
     pub fn read(&mut self, frame: &FrameView) -> Result<Prepared, FrameError> {
-        let (size, picture) = (frame.size(), self.input.size);
-        if size != picture {
-            return Err(FrameError::Picture { picture, frame: size });
-        }
+        self.input.check(frame.format(), frame.size())?;
+        let size = frame.size();
         let changes = self.tolerance.and_then(|tolerance| {
             let changes = self.reference.compare(frame, tolerance);
             let mostly = changes.count() as f64 > MOSTLY * changes.len() as f64;

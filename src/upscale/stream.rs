@@ -31,6 +31,7 @@ const CHUNK: usize = 32;
 /// Upscales frames of one kind, without pictures.
 pub struct Stream {
     path: Path,
+    input: VideoSpec,
     output: VideoSpec,
     tolerance: Option<u8>,
     reference: Reference,
@@ -91,6 +92,7 @@ impl Stream {
         let spread = spread(input.format);
         Some(Self {
             path: Path { network, decoder, encoder, size, border, spread },
+            input,
             output,
             tolerance,
             reference: Reference::new(input.format, size),
@@ -102,7 +104,7 @@ impl Stream {
     /// Upscales `src` into `dst`, frames of the kinds given at the start. Returns how many rows of `src` were inferred.
     ///
     /// # Errors
-    /// What the network says; a result that is not finite; [`crate::engine::EngineError::Cancelled`] soon after `cancel` is
+    /// [`super::FrameError::NotAnnounced`]; what the network says; a result that is not finite; [`crate::engine::EngineError::Cancelled`] soon after `cancel` is
     /// raised. After an error `dst` is undefined, and the next frame is inferred whole.
     pub fn run(
         &mut self,
@@ -110,6 +112,8 @@ impl Stream {
         dst: &mut FrameViewMut,
         cancel: &Cancel,
     ) -> Result<usize, UpscaleError> {
+        self.input.check(src.format(), src.size())?;
+        self.output.check(dst.format(), dst.size())?;
         let Some(tolerance) = self.tolerance else { return self.path.run_whole(src, dst, cancel) };
         let changes = self.reference.compare(src, tolerance);
         let stale = self.path.stale_chunks(&changes);

@@ -2,6 +2,7 @@
 
 use super::color::{ColorSpec, Matrix};
 use super::format::{Kind, PixelFormat};
+use super::frame::FrameError;
 use super::geometry::{Ratio, Size};
 use super::picture::ColorModel;
 
@@ -14,6 +15,24 @@ pub struct VideoSpec {
     pub size: Size,
     /// Matrix, range and chroma siting.
     pub color: ColorSpec,
+}
+
+impl VideoSpec {
+    /// Whether a frame of `format` and `size` is one of this stream.
+    ///
+    /// # Errors
+    /// [`FrameError::NotAnnounced`].
+    pub fn check(&self, format: PixelFormat, size: Size) -> Result<(), FrameError> {
+        if (format, size) == (self.format, self.size) {
+            return Ok(());
+        }
+        Err(FrameError::NotAnnounced {
+            format: self.format.info().name,
+            size: self.size,
+            got_format: format.info().name,
+            got_size: size,
+        })
+    }
 }
 
 /// How often a network of factor `scale` is run for a picture of `from` to become one of `to`: the power of `scale` that lies

@@ -27,7 +27,7 @@ impl Writer {
     /// picture that the first one was given.
     ///
     /// # Errors
-    /// [`FrameError::Picture`] for a frame of another size than announced.
+    /// [`FrameError::NotAnnounced`].
     pub fn write(
         &mut self,
         source: &Picture,
@@ -35,6 +35,7 @@ impl Writer {
         finish: Finish,
         dst: &mut FrameViewMut,
     ) -> Result<(), FrameError> {
+        self.output.check(dst.format(), dst.size())?;
         let size = self.output.size;
         let all_of_it = network.len() == source.planes.len() && source.alpha.is_none();
         if all_of_it && finish.is_none() && network.iter().all(|p| p.size() == size) {
