@@ -1,7 +1,9 @@
-//! Small convolutional networks as one plain description. Pure.
+//! Plain convolutional networks as one description. Pure.
 //!
-//! Anime4K and its like are a handful of 1x1 and 3x3 convolutions of a few channels: too small for a general runtime to be fast
-//! at. A [`Net`] says what such a network computes and nothing of how; a back end makes SIMD kernels (or shader passes) of it.
+//! Anime4K is a handful of 1x1 and 3x3 convolutions of a few channels, the compact networks of Real-ESRGAN are a chain of 3x3
+//! convolutions of many: kernels that are made for just that are faster than any general runtime. A [`Net`] says what such a
+//! network computes and nothing of how; a back end makes SIMD kernels (or shader passes) of it, of those that are not too large
+//! for it.
 //!
 //! ```text
 //! read.rs     ONNX bytes → Net, node by node (or why it is not small)
@@ -19,10 +21,8 @@ mod weights;
 
 pub use read::read;
 
-/// Most channels of a feature that is read again.
-pub const MAX_CHANNELS: usize = 16;
-/// Most channels of the last layer: x4 of RGB has 48.
-pub const MAX_OUTPUTS: usize = 64;
+/// Most channels of a feature.
+pub const MAX_CHANNELS: usize = 256;
 
 /// A network: layers that read features and make one each, and a tail that makes a picture of the last.
 ///
@@ -128,7 +128,7 @@ pub enum Edge {
     Clamp,
 }
 
-/// Sub-pixels put in place, over an enlarged input.
+/// Sub-pixels put in place, over an enlarged input, perhaps made smaller again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tail {
     /// Output pixels per input pixel on each axis; 1 where nothing is enlarged.
@@ -138,8 +138,32 @@ pub struct Tail {
     pub subpixels: Vec<usize>,
     /// The enlarged input that is added, if any.
     pub base: Option<Base>,
+    /// What then makes the picture smaller, if anything does.
+    pub reduction: Option<Reduction>,
     /// Least and greatest value of the result, if it is limited.
     pub clip: Option<(f32, f32)>,
+}
+
+/// A picture made smaller by a convolution, each channel by itself: `stride` samples become `up`, on each axis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reduction {
+    /// Samples that the window moves by; a divisor of the factor.
+    pub stride: usize,
+    /// Samples of the result for each of its places.
+    pub up: usize,
+    /// The window has `side` by `side` samples.
+    pub side: usize,
+    /// How many of them lie before the `stride` ones that are replaced. Beyond the picture its edge is repeated.
+    pub before: usize,
+    /// Weights as (channel, row and column of the result's sample, row and column in the window).
+    pub weights: Vec<f32>,
+}
+
+impl Reduction {
+    /// How many samples it looks beyond those that are replaced.
+    pub fn reach(&self) -> usize {
+        self.before.max(self.side.saturating_sub(self.before + self.stride))
+    }
 }
 
 /// How the input is enlarged.
@@ -167,10 +191,19 @@ impl Net {
         self.tail.subpixels.len() / self.tail.factor.pow(2)
     }
 
+    /// Output pixels per input pixel on each axis.
+    pub fn scale(&self) -> usize {
+        let Tail { factor, reduction, .. } = &self.tail;
+        reduction.as_ref().map_or(*factor, |reduction| factor / reduction.stride * reduction.up)
+    }
+
     /// How many pixels beyond the output each feature is needed, on each side.
     pub fn margins(&self) -> Vec<usize> {
         let mut margins = vec![0; self.layers.len() + 1];
-        margins[0] = usize::from(self.tail.base == Some(Base::Bilinear));
+        let reach = self.tail.reduction.as_ref().map_or(0, Reduction::reach);
+        let reach = reach.div_ceil(self.tail.factor);
+        margins[0] = reach + usize::from(self.tail.base == Some(Base::Bilinear));
+        margins[self.layers.len()] = margins[self.layers.len()].max(reach);
         for (i, layer) in self.layers.iter().enumerate().rev() {
             let own = margins[i + 1];
             for read in &layer.reads {

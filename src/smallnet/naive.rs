@@ -1,6 +1,6 @@
 //! A network in plain loops: slow, obvious, and what every back end is compared with.
 
-use super::{Base, Edge, Layer, Net, Read};
+use super::{Base, Edge, Layer, Net, Read, Reduction};
 
 /// A feature: planes of `width * height` samples, one after the other.
 struct Feature<'a> {
@@ -22,7 +22,7 @@ impl Feature<'_> {
 }
 
 /// Runs `net` on a picture of `width` by `height` px: planes of `net.channels` in, planes of `net.outputs()` out, each
-/// `net.tail.factor` times as wide and as high.
+/// [`Net::scale`] times as wide and as high.
 ///
 /// # Panics
 /// If `input` is shorter than that.
@@ -34,7 +34,22 @@ pub fn run(net: &Net, input: &[f32], width: usize, height: usize) -> Vec<f32> {
     }
     let feature = |samples| Feature { samples, width, height };
     let (picture, last) = (feature(&features[0]), feature(&features[net.layers.len()]));
-    let r = net.tail.factor;
+    let mut output = enlarge(net, &picture, &last);
+    if let Some(reduction) = &net.tail.reduction {
+        let r = net.tail.factor;
+        let enlarged = Feature { samples: &output, width: width * r, height: height * r };
+        output = reduce(reduction, &enlarged, net.outputs());
+    }
+    if let Some((low, high)) = net.tail.clip {
+        // `clamp` keeps NaN.
+        output.iter_mut().for_each(|sample| *sample = sample.clamp(low, high));
+    }
+    output
+}
+
+/// Sub-pixels side by side, over the enlarged input.
+fn enlarge(net: &Net, picture: &Feature, last: &Feature) -> Vec<f32> {
+    let (r, width, height) = (net.tail.factor, picture.width, picture.height);
     let mut output = Vec::with_capacity(net.outputs() * width * r * height * r);
     for c in 0..net.outputs() {
         for (y, x) in (0..height * r).flat_map(|y| (0..width * r).map(move |x| (y, x))) {
@@ -45,12 +60,27 @@ pub fn run(net: &Net, input: &[f32], width: usize, height: usize) -> Vec<f32> {
                 Some(Base::Nearest) => {
                     picture.at(c, (x / r) as isize, (y / r) as isize, Edge::Clamp)
                 }
-                Some(Base::Bilinear) => bilinear(&picture, c, x, y, r),
+                Some(Base::Bilinear) => bilinear(picture, c, x, y, r),
             };
-            output.push(match net.tail.clip {
-                Some((low, high)) if sum < low || sum > high => sum.clamp(low, high),
-                _ => sum,
+            output.push(sum);
+        }
+    }
+    output
+}
+
+fn reduce(reduction: &Reduction, enlarged: &Feature, channels: usize) -> Vec<f32> {
+    let Reduction { stride, up, side, before, weights } = reduction;
+    let (width, height) = (enlarged.width / stride * up, enlarged.height / stride * up);
+    let mut output = Vec::with_capacity(channels * width * height);
+    for c in 0..channels {
+        for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+            let first = ((c * up + y % up) * up + x % up) * side * side;
+            let at = |i: usize| (i / up * stride) as isize - *before as isize;
+            let taps = (0..side * side).map(|tap| {
+                let (dy, dx) = ((tap / side) as isize, (tap % side) as isize);
+                weights[first + tap] * enlarged.at(c, at(x) + dx, at(y) + dy, Edge::Clamp)
             });
+            output.push(taps.sum());
         }
     }
     output

@@ -7,7 +7,7 @@ use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto};
 use super::draft::{Draft, Source, rectify_early, share};
 use super::picture::Picture;
 use super::weights::{Weights, input_channels, window};
-use super::{Activation, Base, Edge, Form, MAX_CHANNELS, MAX_OUTPUTS, Net, NotSmall, Read, Tail};
+use super::{Activation, Base, Edge, Form, MAX_CHANNELS, Net, NotSmall, Read, Tail};
 use crate::models::attrs::{Attrs, Constant, constants};
 use crate::models::wire;
 
@@ -17,9 +17,9 @@ const INPUT: Read = Read { feature: 0, form: Form::Plain };
 /// Most channels that one convolution may read, before twins are found.
 const MAX_INPUTS: usize = 512;
 
-/// Recognises a small network in the bytes of any ONNX file: convolutions of 1x1 and 3x3 (stride 1, padded by themselves or by
-/// a `Pad` with zeros or the edge), rectifiers, concatenations and sums of features; then `DepthToSpace`, an enlarged input
-/// and a limit. Definitions: <https://onnx.ai/onnx/operators/>.
+/// Recognises a plain network in the bytes of any ONNX file: convolutions of 1x1 and 3x3 (stride 1, padded by themselves or by
+/// a `Pad` with zeros or the edge), rectifiers, concatenations and sums of features; then `DepthToSpace`, an enlarged input,
+/// a reduction and a limit. Definitions: <https://onnx.ai/onnx/operators/>.
 ///
 /// # Errors
 /// [`NotSmall`] says what it is that a small network has not.
@@ -118,9 +118,12 @@ impl<'a> Reader<'a> {
             "Concat" => self.concat(node),
             "Pad" => self.pad(node),
             "Add" => self.add(node),
-            "DepthToSpace" => {
-                Picture::depth_to_space(self.features(node, 0)?, node).map(Value::Picture)
-            }
+            "DepthToSpace" => match self.input(node, 0)?.clone() {
+                Value::Picture(picture) => picture.in_place(node).map(Value::Picture),
+                Value::Features { .. } => {
+                    Picture::depth_to_space(self.features(node, 0)?, node).map(Value::Picture)
+                }
+            },
             "Resize" => match whole(self.features(node, 0)?, self.channels) {
                 Some(INPUT) => Picture::enlarged(node, &self.constants).map(Value::Picture),
                 _ => Err("it resizes something else than its input".into()),
@@ -154,15 +157,25 @@ impl<'a> Reader<'a> {
     }
 
     fn conv(&mut self, node: &NodeProto) -> Result<Value, String> {
+        let (dims, weights) = self.weights.floats(node.input.get(1).map_or("", String::as_str))?;
         let (sources, pad) = match self.input(node, 0)? {
             Value::Features { sources, pad } => (sources.clone(), *pad),
-            Value::Picture(_) => return Err("it goes on after it has enlarged".into()),
+            Value::Picture(picture) => {
+                let picture = picture.clone();
+                let bias = node.input.get(2).filter(|name| !name.is_empty());
+                let bias =
+                    bias.map_or(Ok(vec![]), |name| self.weights.floats(name).map(|b| b.1))?;
+                return match bias.iter().all(|&b| b == 0.0) {
+                    true => picture.reduced(node, &dims, weights).map(Value::Picture),
+                    false => Err("it goes on after it has enlarged".into()),
+                };
+            }
         };
-        let (dims, weights) = self.weights.floats(node.input.get(1).map_or("", String::as_str))?;
         let &[outputs, inputs, side, width] = dims.as_slice() else {
             return Err("it has a convolution that is not in two dimensions".into());
         };
-        if inputs != sources.len() || inputs > MAX_INPUTS || !(1..=MAX_OUTPUTS).contains(&outputs) {
+        if inputs != sources.len() || inputs > MAX_INPUTS || !(1..=MAX_CHANNELS).contains(&outputs)
+        {
             return Err(format!("it has a convolution of {inputs} channels to {outputs}"));
         }
         let edge = window(node, side, width, pad)?;
@@ -218,11 +231,16 @@ impl<'a> Reader<'a> {
     }
 
     fn pad(&mut self, node: &NodeProto) -> Result<Value, String> {
-        let sources = self.features(node, 0)?.to_vec();
         let constant = |i: usize| {
             let name = node.input.get(i).filter(|name| !name.is_empty())?;
             Some(self.constants.get(name.as_str()).and_then(|c| c.values.clone()))
         };
+        if let Value::Picture(picture) = self.input(node, 0)?.clone() {
+            let pads = constant(1).flatten().filter(|_| constant(3).is_none()).unwrap_or_default();
+            let mode = Attrs(node);
+            return picture.padded(&pads, mode.text("mode", "constant")).map(Value::Picture);
+        }
+        let sources = self.features(node, 0)?.to_vec();
         let by_one = [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0];
         if constant(1).flatten().as_deref() != Some(&by_one) || constant(3).is_some() {
             return Err("it has a Pad that is not by one pixel on each side".into());
@@ -295,21 +313,22 @@ impl<'a> Reader<'a> {
             return Err("its output is not what its last convolution gives".into());
         }
         let outputs: Vec<_> = self.drafts.iter().map(|draft| draft.outputs).collect();
-        let (_, hidden) = outputs.split_last().unwrap_or((&0, &[]));
-        if let Some(outputs) = hidden.iter().find(|n| **n > MAX_CHANNELS) {
-            return Err(format!("it has a layer of {outputs} channels, more than {MAX_CHANNELS}"));
-        }
         let channels = self.channels;
         let channels_of =
             |feature: usize| if feature == 0 { channels } else { outputs[feature - 1] };
         let layers = self.drafts.into_iter().map(|draft| draft.finish(channels_of)).collect();
         let mut subpixels: Vec<_> = picture.subpixels.iter().map(|s| s.channel).collect();
-        let Picture { factor, base, clip, .. } = picture;
+        let Picture { factor, base, pad, reduction, clip, .. } = picture;
+        let reduction = match reduction {
+            Some((_, false)) => return Err("its picture is not put in place".into()),
+            _ if pad.is_some() => return Err("its output is padded".into()),
+            reduction => reduction.map(|(reduction, _)| reduction),
+        };
         // One channel that is added to several is added to each.
         if base.is_some() && subpixels.len() == factor * factor {
             subpixels = subpixels.repeat(channels);
         }
-        let net = Net { channels, layers, tail: Tail { factor, subpixels, base, clip } };
+        let net = Net { channels, layers, tail: Tail { factor, subpixels, base, reduction, clip } };
         if base.is_some() && net.outputs() != channels {
             return Err("it adds pictures of different channels".into());
         }

@@ -1,7 +1,13 @@
-//! The engine that is always there: kernels of our own where the network is small, rten for everything else.
+//! The engine that is always there: kernels of our own where the network is plain enough, rten for everything else.
+//!
+//! `streaming/` runs networks of few channels, `winograd/` chains of 3x3 convolutions of many; both read them from
+//! [`crate::smallnet`], and are written over the vectors of `simd/`.
 
 mod rten;
+#[allow(unsafe_code, reason = "vector instructions")]
+mod simd;
 mod streaming;
+mod winograd;
 
 use std::sync::Arc;
 
@@ -9,11 +15,18 @@ use super::signature::Signature;
 use super::{
     Engine, EngineError, EngineInfo, EngineOptions, ModelSource, Precision, Provider, failure,
 };
-use crate::smallnet::{self, NotSmall};
+use crate::smallnet::{self, Net, NotSmall};
 use streaming::{Streaming, TensorEngine};
+use winograd::Winograd;
 
 /// The provider option that names the kernels (`avx512`, `avx2`, `neon`, `plain`), or `rten` for none.
 const OPTION: &str = "kernels";
+
+/// Who runs a model.
+enum Runner {
+    Streaming(Box<Streaming>),
+    Winograd(Net, winograd::Kernels),
+}
 
 /// Opens `model`; its shapes may change from run to run at no cost.
 pub(super) fn open(
@@ -21,11 +34,17 @@ pub(super) fn open(
     signature: &Signature,
     options: &EngineOptions,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    match streaming(model, options) {
-        Ok(network) => {
-            let engine = TensorEngine::new(Arc::new(network), signature.input.clone());
+    let engine = runner(model, options).and_then(|runner| -> Result<Box<dyn Engine>, NotSmall> {
+        let input = signature.input.clone();
+        Ok(match runner {
+            Runner::Streaming(network) => Box::new(TensorEngine::new(Arc::new(*network), input)),
+            Runner::Winograd(net, kernels) => Box::new(Winograd::new(net, kernels, input)?),
+        })
+    });
+    match engine {
+        Ok(engine) => {
             log::info!("model {} runs in {}", model.name, engine.info().runtime);
-            Ok(Box::new(engine))
+            Ok(engine)
         }
         Err(NotSmall(why)) => {
             log::info!("model {} runs in {}: {why}", model.name, rten::RUNTIME);
@@ -37,36 +56,50 @@ pub(super) fn open(
 
 /// What an engine for `model` says of itself, without making one.
 pub(super) fn identify(model: &ModelSource, options: &EngineOptions) -> EngineInfo {
-    let rten = |_| EngineInfo {
-        provider: Provider::Embedded,
-        runtime: rten::RUNTIME.into(),
-        device: "CPU".into(),
-        precision: Precision::Fp32,
-    };
-    streaming(model, options).map_or_else(rten, |network| network.info())
+    match runner(model, options) {
+        Ok(Runner::Streaming(network)) => network.info(),
+        Ok(Runner::Winograd(_, kernels)) => winograd::info(&kernels),
+        Err(_) => EngineInfo {
+            provider: Provider::Embedded,
+            runtime: rten::RUNTIME.into(),
+            device: "CPU".into(),
+            precision: Precision::Fp32,
+        },
+    }
 }
 
-/// bf16, where the kernels run `model` and the processor has it.
+/// Whether kernels of our own run `model`.
+pub(super) fn has_kernels(model: &ModelSource, options: &EngineOptions) -> bool {
+    runner(model, options).is_ok()
+}
+
+/// bf16, where the kernels run `model` in it and the processor has it.
 pub(super) fn native_reduced_precision(
     model: &ModelSource,
     options: &EngineOptions,
 ) -> Option<Precision> {
     let precision = Precision::Bf16;
     let options = EngineOptions { precision, ..options.clone() };
-    streaming(model, &options).is_ok().then_some(precision)
+    runner(model, &options).is_ok().then_some(precision)
 }
 
-/// `model` in kernels of our own, or why not.
-fn streaming(model: &ModelSource, options: &EngineOptions) -> Result<Streaming, NotSmall> {
+/// Who runs `model` in kernels of our own, or why nobody does.
+fn runner(model: &ModelSource, options: &EngineOptions) -> Result<Runner, NotSmall> {
     let precision = match options.precision {
         Precision::Auto => Precision::Fp32,
         precision => precision,
     };
     let asked = options.provider_options.iter().find(|(key, _)| key == OPTION);
-    let kernels = streaming::choose(precision, asked.map(|(_, name)| name.as_str()));
-    let kernels = kernels.ok_or_else(|| match asked {
-        Some((_, name)) => NotSmall(format!("{OPTION}={name} names no kernels for {precision}")),
+    let name = asked.map(|(_, name)| name.as_str());
+    let none = || match name {
+        Some(name) => NotSmall(format!("{OPTION}={name} names no kernels for {precision}")),
         None => NotSmall(format!("this processor has no kernels for {precision}")),
-    })?;
-    Streaming::new(smallnet::read(&model.bytes)?, kernels)
+    };
+    let net = smallnet::read(&model.bytes)?;
+    if winograd::check(&net).is_ok() && Streaming::check(&net).is_err() {
+        let kernels = winograd::choose(name).filter(|_| precision == Precision::Fp32);
+        return Ok(Runner::Winograd(net, kernels.ok_or_else(none)?));
+    }
+    let kernels = streaming::choose(precision, name).ok_or_else(none)?;
+    Ok(Runner::Streaming(Box::new(Streaming::new(net, kernels)?)))
 }

@@ -121,6 +121,9 @@ fn moving(
     peers: Vec<Runner>,
 ) -> Case {
     let mut runners = vec![Runner::kizuna(&["border=model"])];
+    if model.provider == "openvino" {
+        runners.push(Runner::embedded(&["border=model"]));
+    }
     if size == MIDDLE && model.provider == "openvino" {
         runners.push(Runner::kizuna(&["border=mirror"]));
     }
@@ -137,7 +140,7 @@ fn anime(part: &'static str, size: (usize, usize), frames: usize) -> Case {
         clip: part,
         size,
         precision: Precision::Bf16,
-        runners: [reuse(&["0", "2", "-1"]), peers(1)].concat(),
+        runners: [reuse(Runner::kizuna), reuse(Runner::embedded), peers(1)].concat(),
         rounds: if is_middle { 2 } else { 1 },
         frames,
         compared: if is_middle { 24 } else { 8 },
@@ -146,11 +149,12 @@ fn anime(part: &'static str, size: (usize, usize), frames: usize) -> Case {
 
 /// All parts, with cuts and a crossfade.
 fn film() -> Case {
-    let runners = [reuse(&["0"]), peers(1)].concat();
+    let own = [Runner::kizuna, Runner::embedded].map(|runner| runner(&["border=model"]));
+    let runners = [own.to_vec(), peers(1)].concat();
     Case { rounds: 1, frames: usize::MAX, runners, ..anime("film", MIDDLE, 0) }
 }
 
-fn reuse(tolerances: &[&str]) -> Vec<Runner> {
-    let runner = |n: &&str| Runner::kizuna(&["border=model", &format!("reuse-tolerance={n}")]);
-    tolerances.iter().map(runner).collect()
+fn reuse(runner: impl Fn(&[&str]) -> Runner) -> Vec<Runner> {
+    let tolerances = ["reuse-tolerance=0", "reuse-tolerance=2", "reuse-tolerance=-1"];
+    tolerances.map(|tolerance| runner(&["border=model", tolerance])).to_vec()
 }

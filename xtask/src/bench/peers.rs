@@ -27,8 +27,10 @@ impl Peers {
     /// If there is no Python new enough, or pip fails: the peers are skipped then.
     pub fn prepare(folder: &Path) -> Result<Self> {
         let peers = Self { folder: folder.to_owned() };
+        // An environment's programs know where it was made: it cannot be moved.
+        let made = format!("# made in {}\n{REQUIREMENTS}", folder.display());
         let marker = folder.join("requirements.txt");
-        if fs::read_to_string(&marker).is_ok_and(|made_from| made_from == REQUIREMENTS) {
+        if fs::read_to_string(&marker).is_ok_and(|text| text == made) {
             eprintln!("  peers: are here");
             return Ok(peers);
         }
@@ -39,7 +41,7 @@ impl Peers {
         progress::run(venv, "a Python environment for the peers")?;
 
         let wanted = folder.join("wanted.txt");
-        fs::write(&wanted, REQUIREMENTS)?;
+        fs::write(&wanted, made)?;
         let mut pip = peers.python();
         pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]);
         pip.args(["--require-hashes", "--requirement"]).arg(&wanted);

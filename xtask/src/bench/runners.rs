@@ -41,6 +41,8 @@ impl fmt::Display for Precision {
 pub enum Runner {
     /// `filesrc ! rawvideoparse ! kizunasr ! fakesink`, from I420 to I420.
     Kizuna {
+        /// Another provider than the model's, with its own precision; else both are as in the whole case.
+        provider: Option<&'static str>,
         /// Properties beside model, provider and precision.
         properties: Vec<String>,
     },
@@ -61,7 +63,14 @@ pub enum Runner {
 impl Runner {
     /// kizunasr with properties beside model, provider and precision.
     pub fn kizuna(properties: &[&str]) -> Self {
-        Self::Kizuna { properties: properties.iter().map(|&p| p.to_owned()).collect() }
+        let properties = properties.iter().map(|&p| p.to_owned()).collect();
+        Self::Kizuna { provider: None, properties }
+    }
+
+    /// kizunasr with the engine that is built in, which knows best in what precision.
+    pub fn embedded(properties: &[&str]) -> Self {
+        let properties = properties.iter().map(|&p| p.to_owned()).collect();
+        Self::Kizuna { provider: Some("embedded"), properties }
     }
 
     /// Whether it is ours.
@@ -71,7 +80,7 @@ impl Runner {
 
     /// Whether it is ours and infers every frame whole, whatever is to be seen.
     pub fn is_without_reuse(&self) -> bool {
-        matches!(self, Self::Kizuna { properties } if properties.iter().any(|p| p == "reuse-tolerance=-1"))
+        matches!(self, Self::Kizuna { properties, .. } if properties.iter().any(|p| p == "reuse-tolerance=-1"))
     }
 
     /// Whether it is a whole pipeline of somebody else's.
@@ -83,7 +92,10 @@ impl Runner {
 impl fmt::Display for Runner {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Self::Kizuna { properties } => write!(f, "kizunasr {}", properties.join(" ")),
+            Self::Kizuna { provider, properties } => {
+                let provider = provider.map_or(String::new(), |p| format!("provider={p} "));
+                write!(f, "kizunasr {provider}{}", properties.join(" "))
+            }
             Self::VsMlrt { engine, streams } => {
                 write!(f, "vs-mlrt {engine}, num_streams={streams}")
             }
@@ -138,7 +150,7 @@ impl Track<'_> {
         };
         let _ = fs::remove_file(output);
         let mut command = match runner {
-            Runner::Kizuna { properties } => {
+            Runner::Kizuna { provider, properties } => {
                 let mut command = self.own(&folder)?;
                 let (clip, format) = match sink {
                     Sink::Rgb(_) => (&self.clip.rgb, "rgb"),
@@ -147,8 +159,11 @@ impl Track<'_> {
                 command.arg(clip).arg(format).arg(format!("{width}x{height}"));
                 command.arg(frames.min(self.clip.frames).to_string()).args(properties);
                 command.arg(format!("model={}", model.display()));
-                command.arg(format!("provider={}", self.model.provider));
-                command.arg(format!("precision={}", self.precision)).args(self.library()?);
+                let own = provider.map(|_| "auto".to_owned());
+                let precision = own.unwrap_or_else(|| self.precision.to_string());
+                let provider = provider.unwrap_or(self.model.provider);
+                command.args([format!("provider={provider}"), format!("precision={precision}")]);
+                command.args(self.library(provider)?);
                 if !output.is_empty() {
                     command.args(["--output", output]);
                 }
@@ -208,9 +223,9 @@ impl Track<'_> {
         Ok(command)
     }
 
-    /// The library that the provider needs, if it needs one.
-    fn library(&self) -> Result<Option<String>> {
-        if self.model.provider != "openvino" {
+    /// The library that `provider` needs, if it needs one.
+    fn library(&self, provider: &str) -> Result<Option<String>> {
+        if provider != "openvino" {
             return Ok(None);
         }
         let folder = self.root.join("runtimes/openvino");

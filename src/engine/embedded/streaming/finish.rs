@@ -1,7 +1,7 @@
 //! The last step of a row: sub-pixels side by side, on top of the enlarged input, which stays in 32 bits.
 
+use super::super::simd::Vector;
 use super::kernel::FinishRow;
-use super::lanes::Vector;
 use crate::smallnet::Base;
 
 /// # Safety

@@ -20,7 +20,7 @@ pub(in super::super) struct Kernels {
     pub precision: Precision,
     /// See [`super::lanes::Arithmetic::IS_PAIRED`].
     pub is_paired: bool,
-    /// See [`super::lanes::Vector::MANY_REGISTERS`].
+    /// See [`crate::engine::embedded::simd::Vector::MANY_REGISTERS`].
     pub many_registers: bool,
     pub(super) convolve: unsafe fn(&mut [f32], &ConvolveRow),
     pub(super) keep: unsafe fn(&mut [f32], &KeepRow),
@@ -152,10 +152,11 @@ macro_rules! kernels {
             #![allow(unused_imports, reason = "not every kind names its arithmetic by all of them")]
             use super::*;
             use crate::engine::Precision;
+            use crate::engine::embedded::simd::Vector;
             use crate::engine::embedded::streaming::kernel::{
                 ConvolveRow, FinishRow, KeepRow, Kernels,
             };
-            use crate::engine::embedded::streaming::lanes::{Arithmetic, Vector};
+            use crate::engine::embedded::streaming::lanes::Arithmetic;
             use crate::engine::embedded::streaming::{finish, tile};
 
             /// May be used where the processor has these features.

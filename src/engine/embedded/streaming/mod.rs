@@ -7,7 +7,7 @@
 //!   kernel.rs  jobs of one row, looked at before they are done
 //!   tile.rs    a row of a layer: the kernel proper
 //!   finish.rs  a row of the output
-//!   lanes.rs   what is asked of a processor, and plain Rust's answer; x86.rs, neon.rs: others
+//!   lanes.rs   how features are stored; x86.rs, neon.rs, plain.rs: for which processors
 //!   engine.rs  the same for tensors, on all cores
 //! ```
 //!
@@ -45,6 +45,12 @@ use plan::Plan;
 
 pub(super) use engine::TensorEngine;
 pub(super) use kernel::Kernels;
+
+/// Most channels of a feature that is read again.
+const MAX_HIDDEN: usize = 16;
+
+/// Most channels of the last layer: x4 of RGB has 48.
+const MAX_LAST: usize = 64;
 
 /// Bytes of features that a core's own cache holds beside everything else.
 const WORKING_SET: usize = 1 << 20;
@@ -91,12 +97,31 @@ impl Streaming {
     /// # Errors
     /// [`NotSmall`] where the kernels cannot run it after all.
     pub fn new(net: Net, kernels: Kernels) -> Result<Self, NotSmall> {
+        Self::check(&net)?;
         let plan = Plan::new(net, &kernels)?;
         let margin = plan.features[0].margin;
         // Whole tiles of 64 pixels for the widest layer.
         let width = (WORKING_SET / (4 * plan.planes)).clamp(128, 2048) / 64 * 64;
         let panel = width.saturating_sub(2 * margin).max(64);
         Ok(Self { plan, kernels, panel, scratch: Mutex::new(Vec::new()) })
+    }
+
+    /// Whether `net` is small enough.
+    ///
+    /// # Errors
+    /// [`NotSmall`] says why it is not.
+    pub fn check(net: &Net) -> Result<(), NotSmall> {
+        let (hidden, last) = net.layers.split_at(net.layers.len().saturating_sub(1));
+        if let Some(layer) = hidden.iter().find(|layer| layer.outputs > MAX_HIDDEN) {
+            let channels = layer.outputs;
+            return Err(NotSmall(format!(
+                "it has a layer of {channels} channels, more than {MAX_HIDDEN}"
+            )));
+        }
+        if last.iter().any(|layer| layer.outputs > MAX_LAST) || net.tail.reduction.is_some() {
+            return Err(NotSmall("its last layer is too wide, or made smaller afterwards".into()));
+        }
+        Ok(())
     }
 
     /// Channels of the output, which may differ from those of the input.

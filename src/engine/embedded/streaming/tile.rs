@@ -1,7 +1,8 @@
 //! Convolutions, tile by tile: sums in registers, generic over the arithmetic.
 
+use super::super::simd::Vector;
 use super::kernel::{ConvolveRow, KeepRow};
-use super::lanes::{Arithmetic, Vector};
+use super::lanes::Arithmetic;
 use crate::smallnet::{Activation, Form};
 
 /// # Safety

@@ -1,0 +1,93 @@
+//! Which networks are chains of 3x3 convolutions, and their weights as the kernels read them.
+
+use super::kernel::{Kernels, Weights};
+use super::transform::{self, POINTS};
+use crate::smallnet::{Activation, Base, Edge, Form, Layer, Net, NotSmall, Read, Reduction, Tail};
+
+/// A network made ready: each layer reads what the one before made.
+pub(super) struct Chain {
+    /// Channels of the input.
+    pub channels: usize,
+    /// Output pixels per input pixel on each axis.
+    pub scale: usize,
+    /// Channels of the output.
+    pub outputs: usize,
+    pub layers: Vec<Weights>,
+    pub tail: Tail,
+    /// Rows of the last feature above and below that the tail looks at: 0 or 1.
+    pub reach: usize,
+}
+
+impl Chain {
+    /// # Errors
+    /// [`NotSmall`] where `net` is another kind of network.
+    pub fn new(net: Net, kernels: &Kernels) -> Result<Self, NotSmall> {
+        check(&net)?;
+        let (scale, outputs, channels) = (net.scale(), net.outputs(), net.channels);
+        let (reach, tail) = (reach(&net.tail), net.tail);
+        let layers = net.layers.iter().map(|layer| weights(layer, kernels.lanes)).collect();
+        Ok(Self { channels, scale, outputs, layers, tail, reach })
+    }
+
+    /// Floats of a pixel of `feature`; 0 is the input.
+    pub fn step(&self, feature: usize) -> usize {
+        match feature {
+            0 => self.layers.first().map_or(0, |layer| layer.input_step),
+            _ => self.layers[feature - 1].output_step,
+        }
+    }
+}
+
+/// Whether `net` is a chain.
+///
+/// # Errors
+/// [`NotSmall`] says why it is not.
+pub(in super::super) fn check(net: &Net) -> Result<(), NotSmall> {
+    for (feature, layer) in net.layers.iter().enumerate() {
+        let is_next = layer.reads == [Read { feature, form: Form::Plain }];
+        if !is_next || layer.add.is_some() {
+            return Err(NotSmall("its layers do not read one after the other".into()));
+        }
+        if layer.side != 3 || layer.edge != Edge::Zero {
+            return Err(NotSmall("it has a layer that is not 3x3 with zeros around".into()));
+        }
+    }
+    if reach(&net.tail) > 1 || net.tail.base == Some(Base::Bilinear) {
+        return Err(NotSmall("it enlarges otherwise than by sub-pixels".into()));
+    }
+    Ok(())
+}
+
+fn reach(tail: &Tail) -> usize {
+    tail.reduction.as_ref().map_or(0, Reduction::reach).div_ceil(tail.factor)
+}
+
+fn weights(layer: &Layer, lanes: usize) -> Weights {
+    let outputs = layer.outputs;
+    let inputs = layer.weights.len() / (9 * outputs);
+    let output_step = outputs.next_multiple_of(lanes);
+    let mut filters = vec![0.0; POINTS * inputs * output_step];
+    for (i, taps) in layer.weights.chunks_exact(9).enumerate() {
+        let (output, input) = (i / inputs, i % inputs);
+        for (point, weight) in transform::filter(taps).into_iter().enumerate() {
+            filters[(point * inputs + input) * output_step + output] = weight;
+        }
+    }
+    let slope = |output: usize| match &layer.activation {
+        Activation::None => 1.0,
+        Activation::Relu => 0.0,
+        Activation::Slopes(slopes) => slopes[output],
+    };
+    let mut slopes: Vec<f32> = (0..outputs).map(slope).collect();
+    let mut bias = layer.bias.clone();
+    slopes.resize(output_step, 0.0);
+    bias.resize(output_step, 0.0);
+    Weights {
+        inputs,
+        input_step: inputs.next_multiple_of(lanes),
+        output_step,
+        filters,
+        bias,
+        slopes,
+    }
+}
