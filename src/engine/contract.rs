@@ -65,7 +65,7 @@ impl ValueRange {
 /// How far an output pixel looks, in input pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Halo {
-    /// Beyond this radius no output bit changes.
+    /// Beyond this radius nothing counts (but kernels that round by place may change last bits).
     Exact(usize),
     /// Beyond this radius nothing changes by half a code of 255 (measured); the exact radius is larger.
     Measured(usize),
@@ -82,7 +82,8 @@ impl Halo {
         }
     }
 
-    /// Whether tiles with this much context agree with the whole frame bit for bit.
+    /// Whether tiles with this much context agree with the whole frame: bit for bit, unless the engine's kernels round by
+    /// place.
     pub const fn is_exact(self) -> bool {
         matches!(self, Self::Exact(_))
     }

@@ -272,6 +272,20 @@ pub fn open_unless_cancelled(
 /// How often a thread that waits looks whether it should stop.
 const LOOK_AT_CANCEL: Duration = Duration::from_millis(10);
 
+/// The order in which `provider=auto` tries providers for `model`: [`Provider::AUTO`], but the embedded engine before the other
+/// processors' engines where it has kernels of its own for the model, which are faster than those.
+pub fn auto_order(model: &ModelSource, options: &EngineOptions) -> Vec<Provider> {
+    let mut order = Provider::AUTO.to_vec();
+    #[cfg(feature = "embedded")]
+    if embedded::has_fast_kernels(model, options) {
+        order.retain(|&provider| provider != Provider::Embedded);
+        let first = order.iter().position(|&p| p == Provider::OpenVino).unwrap_or(order.len());
+        order.insert(first, Provider::Embedded);
+    }
+    let _ = (model, options);
+    order
+}
+
 /// The reduced precision that `provider` computes in faster than in fp32 on this machine, for `precision=auto`; `None`
 /// where fp32 is the best there is for `model`, or the provider is not usable.
 ///

@@ -26,6 +26,9 @@ const CORE: usize = 8;
 /// Radii up to this, px, are taken as they are measured.
 const SHARP: usize = 16;
 
+/// What an engine may let change by rounding beyond the radius that the graph proves, in halves of a code.
+const ROUNDING: f32 = 1.0 / 8.0;
+
 /// Side of the first picture, px.
 const SIDE: usize = 64;
 
@@ -280,7 +283,7 @@ impl Probe<'_, '_> {
         }
     }
 
-    /// Checks the graph's radius: with everything beyond it replaced, no bit may change.
+    /// Checks the graph's radius: with everything beyond it replaced, nothing may change but by rounding.
     fn confirm(
         &mut self,
         px: usize,
@@ -299,9 +302,9 @@ impl Probe<'_, '_> {
             ));
             return self.measure(MAX_RADIUS, alignment, min_size);
         }
-        if change > 0.0 {
+        if change > self.half_code() * ROUNDING {
             self.warnings.push(format!(
-                "beyond {px} px nothing counts, but this engine's kernels let it change the last bits"
+                "beyond {px} px nothing counts, but this engine's kernels let it change the result by {change}"
             ));
             return Ok(Halo::Measured(px));
         }

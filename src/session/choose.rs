@@ -52,7 +52,7 @@ impl Loaded {
             models::resolve(config.model.as_deref(), &config.search)?;
         let mut notices: Vec<Notice> = warnings.into_iter().map(Notice).collect();
         let mut verdicts = Vec::new();
-        for provider in candidates(config) {
+        for provider in candidates(config, &source) {
             match inspect_on(provider, &source, card.as_ref(), config, cancel) {
                 Ok(Inspected { report, info, memory }) => {
                     if let Some(asked) = config.provider.filter(|&asked| asked != provider) {
@@ -111,9 +111,9 @@ fn other_batch(config: &Config, report: &Report) -> Option<Notice> {
 }
 
 /// Providers in the order in which they are tried.
-fn candidates(config: &Config) -> Vec<Provider> {
+fn candidates(config: &Config, source: &ModelSource) -> Vec<Provider> {
     match config.provider {
-        None => Provider::AUTO.to_vec(),
+        None => engine::auto_order(source, &engine_options(config, Precision::Fp32)),
         Some(asked) if config.replace_provider => {
             let mut all = vec![asked];
             all.extend([Provider::Cpu, Provider::Embedded].into_iter().filter(|&p| p != asked));

@@ -1,9 +1,12 @@
 //! Vectors of 32-bit floats, as this processor has them.
 
+mod arithmetic;
 #[cfg(target_arch = "aarch64")]
 pub(super) mod neon;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86;
+
+pub(super) use arithmetic::{Arithmetic, F32};
 
 /// A vector of 32-bit floats. All bits zero must be a value of it.
 ///

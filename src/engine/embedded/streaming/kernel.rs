@@ -18,7 +18,7 @@ pub(in super::super) struct Kernels {
     pub name: &'static str,
     /// What features are stored in.
     pub precision: Precision,
-    /// See [`super::lanes::Arithmetic::IS_PAIRED`].
+    /// See [`crate::engine::embedded::simd::Arithmetic::IS_PAIRED`].
     pub is_paired: bool,
     /// See [`crate::engine::embedded::simd::Vector::MANY_REGISTERS`].
     pub many_registers: bool,
@@ -152,11 +152,10 @@ macro_rules! kernels {
             #![allow(unused_imports, reason = "not every kind names its arithmetic by all of them")]
             use super::*;
             use crate::engine::Precision;
-            use crate::engine::embedded::simd::Vector;
+            use crate::engine::embedded::simd::{Arithmetic, Vector};
             use crate::engine::embedded::streaming::kernel::{
                 ConvolveRow, FinishRow, KeepRow, Kernels,
             };
-            use crate::engine::embedded::streaming::lanes::Arithmetic;
             use crate::engine::embedded::streaming::{finish, tile};
 
             /// May be used where the processor has these features.

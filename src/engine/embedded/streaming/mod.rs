@@ -7,7 +7,7 @@
 //!   kernel.rs  jobs of one row, looked at before they are done
 //!   tile.rs    a row of a layer: the kernel proper
 //!   finish.rs  a row of the output
-//!   lanes.rs   how features are stored; x86.rs, neon.rs, plain.rs: for which processors
+//!   x86.rs, neon.rs, plain.rs  for which processors they are compiled
 //!   engine.rs  the same for tensors, on all cores
 //! ```
 //!
@@ -20,8 +20,6 @@ mod finish;
 mod flow;
 #[allow(unsafe_code, reason = "vector instructions")]
 mod kernel;
-#[allow(unsafe_code, reason = "vector instructions")]
-mod lanes;
 #[cfg(target_arch = "aarch64")]
 #[allow(unsafe_code, reason = "vector instructions")]
 mod neon;
@@ -122,6 +120,11 @@ impl Streaming {
             return Err(NotSmall("its last layer is too wide, or made smaller afterwards".into()));
         }
         Ok(())
+    }
+
+    /// Whether its kernels are for processors that have nothing better.
+    pub fn is_plain(&self) -> bool {
+        self.kernels.nick == "plain"
     }
 
     /// Channels of the output, which may differ from those of the input.

@@ -1,8 +1,7 @@
 //! Kernels in plain Rust, for processors that have none of the others.
 
-use super::super::simd::Plain;
+use super::super::simd::{F32, Plain};
 use super::kernel::Kernels;
-use super::lanes::F32;
 use super::{finish, tile};
 use crate::engine::Precision;
 

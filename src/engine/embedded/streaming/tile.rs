@@ -1,8 +1,7 @@
 //! Convolutions, tile by tile: sums in registers, generic over the arithmetic.
 
-use super::super::simd::Vector;
+use super::super::simd::{Arithmetic, Vector};
 use super::kernel::{ConvolveRow, KeepRow};
-use super::lanes::Arithmetic;
 use crate::smallnet::{Activation, Form};
 
 /// # Safety

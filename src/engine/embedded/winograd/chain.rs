@@ -1,5 +1,7 @@
 //! Which networks are chains of 3x3 convolutions, and their weights as the kernels read them.
 
+use half::bf16;
+
 use super::kernel::{Kernels, Weights};
 use super::transform::{self, POINTS};
 use crate::smallnet::{Activation, Base, Edge, Form, Layer, Net, NotSmall, Read, Reduction, Tail};
@@ -25,7 +27,7 @@ impl Chain {
         check(&net)?;
         let (scale, outputs, channels) = (net.scale(), net.outputs(), net.channels);
         let (reach, tail) = (reach(&net.tail), net.tail);
-        let layers = net.layers.iter().map(|layer| weights(layer, kernels.lanes)).collect();
+        let layers = net.layers.iter().map(|layer| weights(layer, kernels)).collect();
         Ok(Self { channels, scale, outputs, layers, tail, reach })
     }
 
@@ -62,15 +64,20 @@ fn reach(tail: &Tail) -> usize {
     tail.reduction.as_ref().map_or(0, Reduction::reach).div_ceil(tail.factor)
 }
 
-fn weights(layer: &Layer, lanes: usize) -> Weights {
+fn weights(layer: &Layer, kernels: &Kernels) -> Weights {
     let outputs = layer.outputs;
     let inputs = layer.weights.len() / (9 * outputs);
-    let output_step = outputs.next_multiple_of(lanes);
-    let mut filters = vec![0.0; POINTS * inputs * output_step];
+    let (lanes, channels) = (kernels.lanes, kernels.channels);
+    let (output_step, cells) = (outputs.next_multiple_of(lanes), inputs.div_ceil(channels));
+    let mut filters = vec![0.0; POINTS * cells * output_step];
     for (i, taps) in layer.weights.chunks_exact(9).enumerate() {
         let (output, input) = (i / inputs, i % inputs);
         for (point, weight) in transform::filter(taps).into_iter().enumerate() {
-            filters[(point * inputs + input) * output_step + output] = weight;
+            let cell = (point * cells + input / channels) * output_step + output;
+            filters[cell] = match channels {
+                1 => weight,
+                _ => paired(filters[cell], input % 2, weight),
+            };
         }
     }
     let slope = |output: usize| match &layer.activation {
@@ -83,11 +90,18 @@ fn weights(layer: &Layer, lanes: usize) -> Weights {
     slopes.resize(output_step, 0.0);
     bias.resize(output_step, 0.0);
     Weights {
-        inputs,
+        cells,
         input_step: inputs.next_multiple_of(lanes),
         output_step,
         filters,
         bias,
         slopes,
     }
+}
+
+/// A cell of two bfloat16, the first in the lower half, with another one in place of the first or second.
+fn paired(cell: f32, which: usize, weight: f32) -> f32 {
+    let bits = u32::from(bf16::from_f32(weight).to_bits());
+    let (kept, shift) = if which == 0 { (0xffff_0000, 0) } else { (0xffff, 16) };
+    f32::from_bits(cell.to_bits() & kept | bits << shift)
 }

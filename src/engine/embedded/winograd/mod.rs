@@ -5,7 +5,7 @@
 //! mod.rs         Engine: tensors through a chain
 //!   chain.rs     which networks are chains, and their weights
 //!   flow.rs      a picture through all layers, a band of rows at a time, on all cores
-//!   kernel.rs    a run of tiles of one layer
+//!   kernel.rs    a run of tiles of one layer; kinds.rs: for which processors
 //!   transform.rs the algorithm's transformations
 //!   tail.rs      a row of the output
 //! ```
@@ -17,19 +17,22 @@ mod chain;
 mod flow;
 #[allow(unsafe_code, reason = "vector instructions")]
 mod kernel;
+#[allow(unsafe_code, reason = "vector instructions")]
+mod kinds;
 mod tail;
 #[allow(unsafe_code, reason = "vector instructions")]
 mod transform;
 
 use super::super::signature::Outlet;
-use super::super::{Cancel, Engine, EngineError, EngineInfo, Precision, Provider, failure};
+use super::super::{Cancel, Engine, EngineError, EngineInfo, Provider, failure};
 use crate::smallnet::{Net, NotSmall};
 use crate::upscale::{Element, Layout, Samples, Shape, Size, Tensor};
 use chain::Chain;
 use flow::Features;
 
 pub(super) use chain::check;
-pub(super) use kernel::{Kernels, choose};
+pub(super) use kernel::Kernels;
+pub(super) use kinds::choose;
 
 /// An engine that takes planes of 32-bit floats, of any size.
 pub(super) struct Winograd {
@@ -46,7 +49,7 @@ pub(super) fn info(kernels: &Kernels) -> EngineInfo {
         provider: Provider::Embedded,
         runtime: format!("Kizuna Winograd kernels ({})", kernels.name),
         device: "CPU".into(),
-        precision: Precision::Fp32,
+        precision: kernels.precision,
     }
 }
 

@@ -4,7 +4,7 @@
 //! points are 0, ±1/√2, ±√2 and infinity: closer to each other than the usual 0, ±1, ±2, so that less is lost to rounding
 //! (B. Barabasz and others, <https://arxiv.org/abs/1803.10986>).
 
-use super::super::simd::Vector;
+use super::super::simd::{Arithmetic, Vector};
 
 /// Outputs of a tile on each axis.
 pub(super) const TILE: usize = 4;
@@ -85,13 +85,13 @@ unsafe fn backwards<V: Vector>(m: [V; WINDOW]) -> [V; TILE] {
     }
 }
 
-/// Transforms the window of one tile, `V::LANES` channels.
+/// Transforms the window of one tile, a vector of channels.
 ///
 /// # Safety
-/// The processor must have the instructions of `V`. At each of `rows` lie the window's samples, `step` floats apart; the points
-/// go to `to`, `distance` floats apart.
+/// The processor must have the instructions of `A`. At each of `rows` lie the window's samples, `step` floats apart; the points
+/// go to `to`, `distance` cells apart.
 #[inline(always)]
-pub(super) unsafe fn window<V: Vector>(
+pub(super) unsafe fn window<A: Arithmetic>(
     rows: [*const f32; WINDOW],
     step: usize,
     to: *mut f32,
@@ -99,28 +99,28 @@ pub(super) unsafe fn window<V: Vector>(
 ) {
     // SAFETY: as above.
     unsafe {
-        let mut columns = [[V::splat(0.0); WINDOW]; WINDOW];
+        let mut columns = [[A::Vector::splat(0.0); WINDOW]; WINDOW];
         for x in 0..WINDOW {
-            let mut column = [V::splat(0.0); WINDOW];
+            let mut column = [A::Vector::splat(0.0); WINDOW];
             for y in 0..WINDOW {
-                column[y] = V::load(rows[y].add(x * step));
+                column[y] = A::Vector::load(rows[y].add(x * step));
             }
             columns[x] = forwards(column);
         }
         for y in 0..WINDOW {
-            let mut row = [V::splat(0.0); WINDOW];
+            let mut row = [A::Vector::splat(0.0); WINDOW];
             for x in 0..WINDOW {
                 row[x] = columns[x][y];
             }
             let row = forwards(row);
             for x in 0..WINDOW {
-                row[x].store(to.add((y * WINDOW + x) * distance));
+                A::store_channels(to.add((y * WINDOW + x) * distance), row[x]);
             }
         }
     }
 }
 
-/// The 4x4 samples of one tile, `V::LANES` channels, row by row.
+/// The 4x4 samples of one tile, a vector of channels, row by row.
 ///
 /// # Safety
 /// The processor must have the instructions of `V`. The points lie at `from`, `distance` floats apart.
@@ -151,7 +151,7 @@ pub(super) unsafe fn tile<V: Vector>(from: *const f32, distance: usize) -> [[V; 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::embedded::simd::Plain;
+    use crate::engine::embedded::simd::{F32, Plain};
 
     #[test]
     fn a_tile_is_what_a_plain_convolution_gives() {
@@ -165,7 +165,7 @@ mod tests {
         let rows = std::array::from_fn(|y| input[y * WINDOW * LANES..].as_ptr());
         // SAFETY: plain Rust; six rows of six samples are read, and 36 points are written and read.
         let given = unsafe {
-            window::<Plain>(rows, LANES, points.as_mut_ptr(), LANES);
+            window::<F32<Plain>>(rows, LANES, points.as_mut_ptr(), LANES);
             for (point, weight) in points.chunks_mut(LANES).zip(weights) {
                 point.iter_mut().for_each(|p| *p *= weight);
             }
