@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 pub use folder::Draft;
 
 /// Raised when what is kept, or what it means, changes within one version of this crate.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// How names begin that are not final.
 const DRAFT: &str = ".draft-";
@@ -108,9 +108,10 @@ impl Key {
 
 /// The processor, as far as its kind decides what kernels do: architecture and extensions.
 pub fn processor() -> String {
-    let mut text = env::consts::ARCH.to_owned();
+    #[cfg(not(target_arch = "x86_64"))]
+    let extensions: [(&str, bool); 0] = [];
     #[cfg(target_arch = "x86_64")]
-    for (name, has) in [
+    let extensions = [
         ("avx2", is_x86_feature_detected!("avx2")),
         ("fma", is_x86_feature_detected!("fma")),
         ("f16c", is_x86_feature_detected!("f16c")),
@@ -119,12 +120,9 @@ pub fn processor() -> String {
         ("avx512vnni", is_x86_feature_detected!("avx512vnni")),
         ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
         ("avx512fp16", is_x86_feature_detected!("avx512fp16")),
-    ] {
-        if has {
-            text = format!("{text} {name}");
-        }
-    }
-    text
+    ];
+    let present = extensions.iter().filter(|(_, has)| *has).map(|(name, _)| *name);
+    std::iter::once(env::consts::ARCH).chain(present).collect::<Vec<_>>().join(" ")
 }
 
 /// SHA-256 of `bytes` in hexadecimal.

@@ -286,6 +286,18 @@ pub fn auto_order(model: &ModelSource, options: &EngineOptions) -> Vec<Provider>
     order
 }
 
+/// Whether `provider` lets go of `model` within a run: rten does not.
+pub fn can_be_stopped(provider: Provider, model: &ModelSource, options: &EngineOptions) -> bool {
+    match provider {
+        #[cfg(feature = "embedded")]
+        Provider::Embedded => embedded::has_kernels(model, options),
+        _ => {
+            let _ = (model, options);
+            true
+        }
+    }
+}
+
 /// The reduced precision that `provider` computes in faster than in fp32 on this machine, for `precision=auto`; `None`
 /// where fp32 is the best there is for `model`, or the provider is not usable.
 ///

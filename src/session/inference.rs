@@ -281,7 +281,9 @@ impl Job {
         let mut size = self.input.size;
         for _ in 0..passes(size, self.output.size, contract.scale) {
             let batch = contract.input.batch.or(config.batch_size).unwrap_or(1).max(1);
-            let share = tiles::share(budget, choice.provider, contract, batch);
+            let can_be_stopped =
+                engine::can_be_stopped(choice.provider, &self.loaded.source, &options);
+            let share = tiles::share(budget, can_be_stopped, contract, batch);
             let planned = tiles::plan(size, contract, config, share, choice.shrink, notices);
             // Tiles that do not exist are not inferred, unless the network insists.
             let batch = contract.input.batch.unwrap_or(batch.min(planned.plan.len()));

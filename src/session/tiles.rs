@@ -1,6 +1,6 @@
 //! How large a tile may be.
 
-use crate::engine::{Contract, EngineError, Halo, Provider};
+use crate::engine::{Contract, EngineError, Halo};
 use crate::upscale::blend::Blend;
 use crate::upscale::geometry::align_up;
 use crate::upscale::tile::{TilePlan, TileRequest};
@@ -188,13 +188,13 @@ pub fn shortfall(limit: Option<u64>, input: &VideoSpec, output: &VideoSpec) -> O
     )))
 }
 
-/// What of `budget` a run on `provider` may take for each tile of a batch.
+/// What of `budget` a run may take for each tile of a batch.
 ///
-/// rten cannot be stopped within a run, so its tiles are of at most 256x256 px: a run that was left behind keeps the
-/// processor from everybody else until it ends. A network that needs the whole frame gets it all the same.
-pub fn share(budget: u64, provider: Provider, contract: &Contract, batch: usize) -> u64 {
+/// Where a run cannot be stopped, tiles are of at most 256x256 px: one that was left behind keeps the processor from everybody
+/// else until it ends. A network that needs the whole frame gets it all the same.
+pub fn share(budget: u64, can_be_stopped: bool, contract: &Contract, batch: usize) -> u64 {
     let share = budget / batch as u64;
-    if provider == Provider::Embedded && contract.halo != Halo::Open {
+    if !can_be_stopped && contract.halo != Halo::Open {
         share.min((256 * 256 * contract.bytes_per_px.max(1) * RUNTIME_OVERHEAD) as u64)
     } else {
         share

@@ -41,6 +41,10 @@ pub enum UpscaleError {
     },
 }
 
+/// Patches begin at multiples of this, in pixels, as the tiles of Winograd kernels do: so most of a patch is bit for bit what it
+/// would be in the whole frame.
+const GRID: usize = 4;
+
 /// A network made ready for frames of one size. Its buffers are allocated once.
 pub struct Network {
     contract: Arc<Contract>,
@@ -91,7 +95,9 @@ impl Network {
         let contract = &self.contract;
         let halo = contract.halo.px();
         if contract.halo.is_exact() && self.plan.x.halo.min(self.plan.y.halo) >= halo {
-            let cover = Cover::new(&self.plan, contract.alignment, halo, spread, steps);
+            let alignment = contract.alignment;
+            let grid = if GRID.is_multiple_of(alignment) { GRID } else { alignment };
+            let cover = Cover::new(&self.plan, grid, halo, spread, steps);
             self.reuse = Some((cover, pool));
         }
     }

@@ -215,8 +215,9 @@ fn cancellation(provider: Provider) {
 fn timed_run(engine: &mut dyn Engine, input: &Tensor, output: &mut Tensor) -> Duration {
     let begin = Instant::now();
     engine.run(input, output, &Cancel::new()).unwrap();
-    assert_eq!(output.samples, input.samples);
-    begin.elapsed()
+    let taken = begin.elapsed();
+    assert!(largest_difference(&output.samples, &input.samples) < 1e-5);
+    taken
 }
 
 #[test]

@@ -185,6 +185,44 @@ impl Writer {
 }
 
 impl Recipe {
+    /// Chains of 3x3 convolutions of more channels than streaming kernels take, padded with zeros.
+    pub fn chains() -> impl Strategy<Value = Self> {
+        let after =
+            prop::sample::select(vec![After::Nothing, After::Relu, After::PRelu, After::LeakyRelu]);
+        let hidden = prop::collection::vec(after.prop_map(|after| (after, true)), 1..5);
+        let base = prop::sample::select(vec![None, Some("nearest")]);
+        let shape = (1..5_usize, 17..70_usize, 1..5_usize, any::<u32>());
+        (hidden, base, shape, any::<[bool; 2]>()).prop_map(
+            |(hidden, base, (channels, width, factor, seed), [is_crd, clips])| Self {
+                hidden,
+                base,
+                channels,
+                width,
+                factor,
+                seed,
+                is_crd,
+                clips,
+                ..Self::chain_of(width)
+            },
+        )
+    }
+
+    /// A chain with `width` channels between.
+    pub fn chain_of(width: usize) -> Self {
+        Self {
+            channels: 3,
+            width,
+            hidden: vec![(After::Relu, true)],
+            pads_itself: true,
+            factor: 2,
+            is_crd: true,
+            base: None,
+            clips: false,
+            reads_all: false,
+            seed: 1,
+        }
+    }
+
     /// The network as ONNX.
     pub fn source(&self) -> ModelSource {
         let mut writer = Writer { net: Net::default(), seed: self.seed, nodes: 0 };

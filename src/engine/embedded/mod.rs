@@ -68,6 +68,11 @@ pub(super) fn identify(model: &ModelSource, options: &EngineOptions) -> EngineIn
     }
 }
 
+/// Whether kernels of our own run `model`.
+pub(super) fn has_kernels(model: &ModelSource, options: &EngineOptions) -> bool {
+    runner(model, options).is_ok()
+}
+
 /// Whether kernels of our own run `model` that are written for this processor.
 pub(super) fn has_fast_kernels(model: &ModelSource, options: &EngineOptions) -> bool {
     match runner(model, options) {

@@ -59,7 +59,7 @@ pub fn all(quick: bool) -> Vec<Case> {
         let mut cases = vec![
             moving(&COMPACT, SMALL, Precision::Bf16, 96, peers(1)),
             moving(&ANIME4K_M, MIDDLE, Precision::Fp32, 240, peers(1)),
-            anime("dialogue", MIDDLE, 48),
+            anime("dialogue", MIDDLE, 72),
         ];
         cases.iter_mut().for_each(|case| case.rounds = 1);
         return cases;
@@ -80,13 +80,13 @@ pub fn all(quick: bool) -> Vec<Case> {
         cases.push(moving(&ANIME4K_M, size, Precision::Bf16, frames, others));
     }
     cases.extend([
-        anime("dialogue", MIDDLE, 48),
+        anime("dialogue", MIDDLE, 72),
         anime("action", MIDDLE, 36),
         anime("pan", MIDDLE, 24),
     ]);
     cases.push(film());
     cases.extend([
-        anime("dialogue", LARGE, 24),
+        anime("dialogue", LARGE, 48),
         anime("action", LARGE, 24),
         anime("pan", LARGE, 8),
     ]);

@@ -48,7 +48,7 @@ struct Scene {
 const PARTS: [Scene; 5] = [
     Scene {
         name: "dialogue",
-        frames: 48,
+        frames: 72,
         pictures: &["bg uni.jpg", "sylvie blue normal.png", "sylvie blue smile.png"],
         graph: dialogue,
     },
@@ -81,12 +81,13 @@ const PARTS: [Scene; 5] = [
 /// The background stands still; the mouth opens and closes, a drawing every three frames.
 fn dialogue(w: usize, h: usize) -> String {
     let (left, top, tall) = (w * 3 / 10, h / 20, h * 4 / 3);
-    // Of the second picture the mouth alone: the outline would be drawn twice.
-    let (x, y) = (left + tall * 17 / 100, top + tall * 18 / 100);
+    // Of the second picture the mouth alone: the outline would be drawn twice. It goes aside where it is not wanted: an overlay
+    // that is switched on and off treats all of the picture differently.
+    let (x, y, wide, high) = (tall * 17 / 100, tall * 18 / 100, tall * 13 / 100, tall * 55 / 1000);
     format!(
         "[0]scale={w}:{h}[b];[1]scale=-1:{tall}[s];[b][s]overlay={left}:{top}[c];\
-         [2]scale=-1:{tall},crop={tall}*0.13:{tall}*0.055:{tall}*0.17:{tall}*0.18:exact=1[m];\
-         [c][m]overlay={x}:{y}:enable='eq(mod(floor(n/3),2),1)'"
+         [2]scale=-1:{tall},format=rgba,crop={wide}:{high}:{x}:{y}[m];\
+         [c][m]overlay=x='{left}+{x}-2*{w}*eq(mod(floor(n/3),2),0)':y={top}+{y}"
     )
 }
 

@@ -115,11 +115,11 @@ pub(super) fn run(
     features.resize(chain, size);
     let behind = chain.layers.len() + chain.reach;
     for band in 0..(size.height + behind).div_ceil(features.band) {
-        if cancel.is_raised() {
-            return Err(EngineError::Cancelled);
-        }
         fill(features, band, chain.channels, input);
         for feature in 1..=chain.layers.len() {
+            if cancel.is_raised() {
+                return Err(EngineError::Cancelled);
+            }
             convolve(features, band, feature, &chain.layers[feature - 1], kernels);
         }
         let (rows, last) = (features.rows(band, behind), &features.rings[chain.layers.len()]);

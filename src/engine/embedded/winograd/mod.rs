@@ -15,12 +15,20 @@
 
 mod chain;
 mod flow;
-#[allow(unsafe_code, reason = "vector instructions")]
+#[allow(
+    unsafe_code,
+    clippy::needless_range_loop,
+    reason = "vector instructions, in small loops of one form"
+)]
 mod kernel;
 #[allow(unsafe_code, reason = "vector instructions")]
 mod kinds;
 mod tail;
-#[allow(unsafe_code, reason = "vector instructions")]
+#[allow(
+    unsafe_code,
+    clippy::needless_range_loop,
+    reason = "vector instructions, in small loops of one form"
+)]
 mod transform;
 
 use super::super::signature::Outlet;
