@@ -123,6 +123,9 @@ fn moving(
     let mut runners = vec![Runner::kizuna(&["border=model"])];
     if model.provider == "openvino" {
         runners.push(Runner::embedded(&["border=model"]));
+        if precision == Precision::Bf16 {
+            runners.push(Runner::embedded(&["border=model", "precision=bf16"]));
+        }
     }
     if size == MIDDLE && model.provider == "openvino" {
         runners.push(Runner::kizuna(&["border=mirror"]));

@@ -41,7 +41,7 @@ impl fmt::Display for Precision {
 pub enum Runner {
     /// `filesrc ! rawvideoparse ! kizunasr ! fakesink`, from I420 to I420.
     Kizuna {
-        /// Another provider than the model's, with its own precision; else both are as in the whole case.
+        /// Another provider than the model's, with the precision that it chooses; else both are the case's.
         provider: Option<&'static str>,
         /// Properties beside model, provider and precision.
         properties: Vec<String>,
@@ -67,7 +67,7 @@ impl Runner {
         Self::Kizuna { provider: None, properties }
     }
 
-    /// kizunasr with the engine that is built in, which knows best in what precision.
+    /// kizunasr with the engine that is built in, which chooses the precision unless a property does.
     pub fn embedded(properties: &[&str]) -> Self {
         let properties = properties.iter().map(|&p| p.to_owned()).collect();
         Self::Kizuna { provider: Some("embedded"), properties }
@@ -159,10 +159,12 @@ impl Track<'_> {
                 command.arg(clip).arg(format).arg(format!("{width}x{height}"));
                 command.arg(frames.min(self.clip.frames).to_string()).args(properties);
                 command.arg(format!("model={}", model.display()));
-                let own = provider.map(|_| "auto".to_owned());
-                let precision = own.unwrap_or_else(|| self.precision.to_string());
+                let is_chosen = properties.iter().any(|p| p.starts_with("precision="));
+                if provider.is_none() && !is_chosen {
+                    command.arg(format!("precision={}", self.precision));
+                }
                 let provider = provider.unwrap_or(self.model.provider);
-                command.args([format!("provider={provider}"), format!("precision={precision}")]);
+                command.arg(format!("provider={provider}"));
                 command.args(self.library(provider)?);
                 if !output.is_empty() {
                     command.args(["--output", output]);
