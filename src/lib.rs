@@ -7,13 +7,16 @@
 //! ```text
 //! elements/kizunasr/caps.rs   what sizes and formats are possible
 //! elements/video.rs           GStreamer frame          → upscale::FrameView
-//! upscale/decode.rs           FrameView                → Picture (planes of f32)
+//! session/running.rs          frames on their way, a thread for each stage
+//! upscale/read.rs             FrameView                → Picture (planes of f32), and what changed
 //! upscale/tile.rs             where tiles lie, and who owns which pixel
-//! upscale/tensor.rs           Picture                  → tensor in the network's own layout
+//! upscale/gather.rs           Picture                  → tensor in the network's own layout
 //! engine/                     tensor                   → tensor
 //! upscale/blend.rs            tensor                   → Picture, without seams
-//! upscale/encode.rs           Picture                  → FrameViewMut
+//! upscale/write.rs            Picture                  → FrameViewMut
 //! ```
+//!
+//! Networks whose rows flow through all layers at once take a shorter way: `upscale/stream.rs`.
 //!
 //! `upscale`, `models` and the traits of `engine` are pure: no GStreamer, no inference runtime. `cargo pure` proves it.
 

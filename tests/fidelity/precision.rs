@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use gstkizuna::engine::Precision::{self, Auto, Bf16, Fp16, Fp32};
-use gstkizuna::engine::Provider::{self, Cpu, OpenVino};
+use gstkizuna::engine::Provider::{self, Cpu, Embedded, OpenVino};
 use gstkizuna::engine::{EngineOptions, ModelSource, native_reduced_precision};
 use gstkizuna::session::{Config, Loaded};
 use gstkizuna::upscale::Finish;
@@ -37,6 +37,25 @@ pub fn has_bf16() -> bool {
         skip!("OpenVINO is not here, or has no bf16 on this machine");
     }
     has
+}
+
+/// Our own kernels come before the runtimes for processors, and a runtime before rten.
+#[test]
+fn auto_takes_the_fastest_provider_for_the_model() {
+    let _one = one_at_a_time();
+    for (model, expected) in
+        [("anime4k-m", Embedded), ("animevideov3-x2", Embedded), ("upconv7-x2", OpenVino)]
+    {
+        let config = Config { provider: None, ..config(Embedded, model) };
+        let (loaded, _) = load(&config).unwrap();
+        let has_openvino = shipped(OpenVino, model).is_some();
+        let is_processors = matches!(loaded.info.provider, Embedded | OpenVino | Cpu);
+        if !is_processors || (expected == OpenVino && !has_openvino) {
+            skip!("{model} runs on {}", loaded.info.provider);
+            continue;
+        }
+        assert_eq!(loaded.info.provider, expected, "{model}");
+    }
 }
 
 #[test]

@@ -81,6 +81,25 @@ fn the_output_is_the_same_as_without_reuse() {
     }
 }
 
+/// Winograd kernels round by place: a patch may differ from the whole in a few samples, by one code.
+#[test]
+fn the_output_of_winograd_kernels_is_the_same_within_a_code() {
+    let _one = one_at_a_time();
+    let frames = film(PixelFormat::I420, Size::new(213, 121));
+    let model = "animevideov3-x2";
+    let Some((whole, _)) = through(Embedded, model, None, &frames, 2) else { return };
+    let (kept, share) = through(Embedded, model, Some(0), &frames, 2).unwrap();
+    assert!(share < 0.85, "{share}");
+    let (mut differing, mut all) = (0, 0);
+    for (a, b) in whole.iter().zip(&kept) {
+        for (a, b) in a.codes().into_iter().zip(b.codes()) {
+            assert!(a.abs_diff(b) <= 1);
+            (differing, all) = (differing + usize::from(a != b), all + 1);
+        }
+    }
+    assert!(differing * 10_000 < all, "{differing} of {all}");
+}
+
 /// The output is what the network makes of a picture that differs by at most the tolerance: with a network as mild as this
 /// one, the output differs by little more, however long the film is.
 #[test]

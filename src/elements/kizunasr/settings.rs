@@ -17,11 +17,12 @@ use crate::upscale::blend;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
 #[enum_type(name = "GstKizunaProvider")]
 pub enum ProviderChoice {
-    /// The first that runs the model: tensorrt, cuda, migraphx, directml, coreml, openvino, cpu, embedded.
+    /// The first that runs the model: tensorrt, cuda, migraphx, directml, coreml, openvino, cpu, embedded; embedded before
+    /// openvino where it has kernels of its own for the model.
     #[default]
     #[enum_value(name = "The fastest that runs the model", nick = "auto")]
     Auto,
-    #[enum_value(name = "Embedded engine (rten), always there", nick = "embedded")]
+    #[enum_value(name = "Embedded engine, always there", nick = "embedded")]
     Embedded,
     #[enum_value(name = "ONNX Runtime on the CPU", nick = "cpu")]
     Cpu,

@@ -143,7 +143,7 @@ fn anime(part: &'static str, size: (usize, usize), frames: usize) -> Case {
         clip: part,
         size,
         precision: Precision::Bf16,
-        runners: [reuse(Runner::kizuna), reuse(Runner::embedded), peers(1)].concat(),
+        runners: [reuse(), peers(1)].concat(),
         rounds: if is_middle { 2 } else { 1 },
         frames,
         compared: if is_middle { 24 } else { 8 },
@@ -157,7 +157,15 @@ fn film() -> Case {
     Case { rounds: 1, frames: usize::MAX, runners, ..anime("film", MIDDLE, 0) }
 }
 
-fn reuse(runner: impl Fn(&[&str]) -> Runner) -> Vec<Runner> {
-    let tolerances = ["reuse-tolerance=0", "reuse-tolerance=2", "reuse-tolerance=-1"];
-    tolerances.map(|tolerance| runner(&["border=model", tolerance])).to_vec()
+fn reuse() -> Vec<Runner> {
+    let properties = |tolerance| ["border=model", tolerance];
+    let (exact, near) = (properties("reuse-tolerance=0"), properties("reuse-tolerance=2"));
+    vec![
+        Runner::kizuna(&exact),
+        Runner::kizuna(&near),
+        Runner::kizuna(&properties("reuse-tolerance=-1")),
+        Runner::embedded(&exact),
+        Runner::embedded(&near),
+        Runner::embedded(&[&near[..], &["precision=bf16"]].concat()),
+    ]
 }

@@ -177,21 +177,20 @@ impl Course<'_> {
         let has_peer = best.is_some_and(|best| run(&best, COMPARED, Sink::Rgb(&peer)));
         let has_fp32 = has_peer && outcome.size.0 <= 640 && run(&ort, COMPARED, Sink::Rgb(&fp32));
         let all = case.compared;
-        let off_runner =
-            outcome.entries.iter().map(|e| &e.runner).find(|r| r.is_without_reuse()).cloned();
-        let has_off = off_runner.is_some_and(|runner| run(&runner, all, Sink::I420(&off)));
+        let mut kept_off = None;
         for entry in outcome.entries.iter_mut().filter(|entry| entry.runner.is_own()) {
             let compare = |other: &str| Difference::of_files(own.as_ref(), other.as_ref()).ok();
             if has_peer && run(&entry.runner, COMPARED, Sink::Rgb(&own)) {
                 entry.to_peer = compare(&peer);
                 entry.to_fp32 = has_fp32.then(|| compare(&fp32)).flatten();
             }
-            if has_off
-                && !entry.runner.is_without_reuse()
-                && run(&entry.runner, all, Sink::I420(&own))
-            {
+            let Some(without) = entry.runner.without_reuse() else { continue };
+            let has_off =
+                kept_off.as_ref() == Some(&without) || run(&without, all, Sink::I420(&off));
+            if has_off && run(&entry.runner, all, Sink::I420(&own)) {
                 entry.to_off = compare(&off);
             }
+            kept_off = has_off.then_some(without);
         }
         outcome.notes.append(&mut notes);
         for file in [own, peer, fp32, off] {

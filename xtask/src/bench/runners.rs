@@ -83,6 +83,16 @@ impl Runner {
         matches!(self, Self::Kizuna { properties, .. } if properties.iter().any(|p| p == "reuse-tolerance=-1"))
     }
 
+    /// The same without reuse, where it says how much is reused.
+    pub fn without_reuse(&self) -> Option<Self> {
+        let Self::Kizuna { provider, properties } = self else { return None };
+        let at = properties.iter().position(|p| p.starts_with("reuse-tolerance="))?;
+        let mut properties = properties.clone();
+        properties[at] = "reuse-tolerance=-1".into();
+        let without = Self::Kizuna { provider: *provider, properties };
+        (without != *self).then_some(without)
+    }
+
     /// Whether it is a whole pipeline of somebody else's.
     pub fn is_peer(&self) -> bool {
         matches!(self, Self::VsMlrt { .. })

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use rayon::prelude::*;
 
 use super::chain::Chain;
-use super::kernel::{Kernels, Out, Scratch, Weights};
+use super::kernel::{HEIGHT, Kernels, Out, Scratch, Weights};
 use super::tail::{self, Lines};
 use super::transform::{POINTS, TILE, WINDOW};
 use crate::engine::{Cancel, EngineError};
@@ -19,8 +19,8 @@ use crate::upscale::Size;
 /// Bytes of transformed tiles that stay in a core's own cache.
 const WORKING_SET: usize = 768 << 10;
 
-/// Rows of a band at least: less, and threads wait for each other too often.
-const LEAST_BAND: usize = 32;
+/// Jobs for each thread in a layer of a band, at least: threads wait for the last one.
+const JOBS: usize = 8;
 
 /// The last rows of all features of a picture; memory that is used again for the next one.
 #[derive(Default)]
@@ -78,9 +78,8 @@ impl Features {
     fn resize(&mut self, chain: &Chain, size: Size) {
         let widest = chain.layers.iter().max_by_key(|layer| layer.input_step + layer.output_step);
         let runs = widest.map_or(1, |layer| size.width.div_ceil(run_width(layer)));
-        // Four jobs for each thread, so that all end at about the same time.
-        let groups = (4 * rayon::current_num_threads()).div_ceil(runs);
-        let band = (groups * TILE).max(LEAST_BAND).min(size.height.next_multiple_of(TILE));
+        let groups = (JOBS * rayon::current_num_threads()).div_ceil(runs);
+        let band = (groups * TILE).min(size.height.next_multiple_of(TILE));
         if (size, band) == (self.size, self.band) {
             return;
         }
@@ -205,6 +204,5 @@ fn jobs(
 /// Pixels of a run of tiles that a core's own cache holds.
 fn run_width(layer: &Weights) -> usize {
     let tile = 4 * POINTS * (layer.input_step + layer.output_step);
-    let tiles = (WORKING_SET / tile).max(super::kernel::HEIGHT);
-    tiles / super::kernel::HEIGHT * super::kernel::HEIGHT * TILE
+    (WORKING_SET / tile).max(HEIGHT) / HEIGHT * HEIGHT * TILE
 }

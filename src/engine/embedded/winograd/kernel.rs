@@ -43,7 +43,7 @@ pub(super) struct Weights {
 /// The four rows of a run of tiles; those that lie beyond the picture are not made.
 pub(super) type Out<'a> = [Option<&'a mut [f32]>; TILE];
 
-/// Tiles that are multiplied at a time: with two vectors of outputs, or four, as many sums as registers hold.
+/// Tiles that are multiplied at a time, at most: with two vectors of outputs, or four, as many sums as registers hold.
 pub(super) const HEIGHT: usize = 6;
 
 /// Tiles on their way: transformed, as (point, tile, cell), then multiplied, as (point, tile, channel).
@@ -81,13 +81,10 @@ impl Kernels {
         assert!(cells * self.channels <= *input_step);
         assert!(filters.len() == POINTS * cells * output_step);
         assert!(bias.len() == *output_step && slopes.len() == *output_step);
-        let held = POINTS * tiles.next_multiple_of(HEIGHT);
-        if scratch.points.len() < held * input_step {
-            scratch.points.resize(held * input_step, 0.0);
-        }
-        if scratch.products.len() < held * output_step {
-            scratch.products.resize(held * output_step, 0.0);
-        }
+        let points = POINTS * tiles * input_step;
+        let products = POINTS * tiles * output_step;
+        scratch.points.resize(scratch.points.len().max(points), 0.0);
+        scratch.products.resize(scratch.products.len().max(products), 0.0);
         // SAFETY: whoever made `self` saw that the processor has the instructions. All lengths were looked at above.
         unsafe { (self.convolve)(scratch, weights, rows, out, width) }
     }
@@ -105,9 +102,9 @@ pub(super) unsafe fn convolve<A: Arithmetic>(
 ) {
     let Weights { cells, input_step, output_step, filters, bias, slopes } = weights;
     let tiles = width.div_ceil(TILE);
-    let held = tiles.next_multiple_of(HEIGHT);
     let per_cell = channels::<A>();
     let point_step = input_step / per_cell;
+    let (point_distance, product_distance) = (tiles * point_step, tiles * output_step);
     let (points, products) = (scratch.points.as_mut_ptr(), scratch.products.as_mut_ptr());
     for t in 0..tiles {
         for c in (0..*input_step).step_by(A::Vector::LANES) {
@@ -118,7 +115,7 @@ pub(super) unsafe fn convolve<A: Arithmetic>(
                     at[i] = rows[i].as_ptr().add(t * TILE * input_step + c);
                 }
                 let to = points.add(t * point_step + c / per_cell);
-                transform::window::<A>(at, *input_step, to, held * point_step);
+                transform::window::<A>(at, *input_step, to, point_distance);
             }
         }
     }
@@ -126,11 +123,23 @@ pub(super) unsafe fn convolve<A: Arithmetic>(
         let filters = &filters[point * cells * output_step..][..cells * output_step];
         // SAFETY: as above.
         unsafe {
-            let points = points.add(point * held * point_step);
-            let products = products.add(point * held * output_step);
-            for t in (0..tiles).step_by(HEIGHT) {
-                let from = points.add(t * point_step);
-                multiply::<A>(from, weights, filters, products.add(t * output_step));
+            let points = points.add(point * point_distance);
+            let products = products.add(point * product_distance);
+            let mut t = 0;
+            while t < tiles {
+                // Of about the same height, so that none is left with a single tile.
+                let left = tiles - t;
+                let height = left.div_ceil(left.div_ceil(HEIGHT));
+                let (from, to) = (points.add(t * point_step), products.add(t * output_step));
+                match height {
+                    6 => multiply::<A, 6>(from, weights, filters, to),
+                    5 => multiply::<A, 5>(from, weights, filters, to),
+                    4 => multiply::<A, 4>(from, weights, filters, to),
+                    3 => multiply::<A, 3>(from, weights, filters, to),
+                    2 => multiply::<A, 2>(from, weights, filters, to),
+                    _ => multiply::<A, 1>(from, weights, filters, to),
+                }
+                t += height;
             }
         }
     }
@@ -140,7 +149,7 @@ pub(super) unsafe fn convolve<A: Arithmetic>(
             // SAFETY: as above.
             unsafe {
                 let from = products.add(t * output_step + c);
-                let sums = transform::tile::<A::Vector>(from, held * output_step);
+                let sums = transform::tile::<A::Vector>(from, product_distance);
                 let (bias, slope) = (
                     A::Vector::load(bias.as_ptr().add(c)),
                     A::Vector::load(slopes.as_ptr().add(c)),
@@ -174,9 +183,9 @@ pub(super) const fn channels<A: Arithmetic>() -> usize {
     if A::IS_PAIRED { 2 } else { 1 }
 }
 
-/// Products of [`HEIGHT`] tiles with the filters of one point.
+/// Products of `TILES` tiles with the filters of one point.
 #[inline(always)]
-unsafe fn multiply<A: Arithmetic>(
+unsafe fn multiply<A: Arithmetic, const TILES: usize>(
     from: *const f32,
     weights: &Weights,
     filters: &[f32],
@@ -189,19 +198,19 @@ unsafe fn multiply<A: Arithmetic>(
         unsafe {
             let (filters, to) = (filters.as_ptr().add(first), to.add(first));
             let across = match (A::Vector::MANY_REGISTERS, left) {
-                (true, 4..) => block::<A, 4>(from, weights, filters, to),
-                (true, 3) => block::<A, 3>(from, weights, filters, to),
-                (_, 2..) => block::<A, 2>(from, weights, filters, to),
-                _ => block::<A, 1>(from, weights, filters, to),
+                (true, 4..) => block::<A, TILES, 4>(from, weights, filters, to),
+                (true, 3) => block::<A, TILES, 3>(from, weights, filters, to),
+                (_, 2..) => block::<A, TILES, 2>(from, weights, filters, to),
+                _ => block::<A, TILES, 1>(from, weights, filters, to),
             };
             first += across * A::Vector::LANES;
         }
     }
 }
 
-/// Products of [`HEIGHT`] tiles with `ACROSS` vectors of outputs, which are given back.
+/// Products of `TILES` tiles with `ACROSS` vectors of outputs, which are given back.
 #[inline(always)]
-unsafe fn block<A: Arithmetic, const ACROSS: usize>(
+unsafe fn block<A: Arithmetic, const TILES: usize, const ACROSS: usize>(
     from: *const f32,
     weights: &Weights,
     filters: *const f32,
@@ -210,21 +219,21 @@ unsafe fn block<A: Arithmetic, const ACROSS: usize>(
     let point_step = weights.input_step / channels::<A>();
     // SAFETY: as above.
     unsafe {
-        let mut sums = [[A::Vector::splat(0.0); ACROSS]; HEIGHT];
+        let mut sums = [[A::Vector::splat(0.0); ACROSS]; TILES];
         for cell in 0..weights.cells {
             let at = filters.add(cell * weights.output_step);
             let mut outputs = [A::cells(at); ACROSS];
             for i in 1..ACROSS {
                 outputs[i] = A::cells(at.add(i * A::Vector::LANES));
             }
-            for t in 0..HEIGHT {
+            for t in 0..TILES {
                 let point = A::weight(from.add(t * point_step + cell));
                 for i in 0..ACROSS {
                     sums[t][i] = A::accumulate(sums[t][i], outputs[i], point);
                 }
             }
         }
-        for t in 0..HEIGHT {
+        for t in 0..TILES {
             for i in 0..ACROSS {
                 sums[t][i].store(to.add(t * weights.output_step + i * A::Vector::LANES));
             }
