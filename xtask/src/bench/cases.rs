@@ -131,7 +131,7 @@ fn moving(
         runners.push(Runner::kizuna(&["border=mirror"]));
     }
     runners.extend(peers);
-    let rounds = if precision == Precision::Bf16 { 3 } else { 2 };
+    let rounds = if size == SMALL || size == MIDDLE { 3 } else { 2 };
     Case { model, clip: "moving", size, precision, runners, rounds, frames, compared: 3 }
 }
 

@@ -7,9 +7,12 @@ use serde::{Deserialize, Serialize};
 pub struct Figures {
     /// Frames.
     pub frames: usize,
+    /// Frames that come at once: as many as are worked on at the same time.
+    #[serde(default = "one")]
+    pub together: usize,
     /// Seconds from READY (of an engine alone: from opening it) to the first frame.
     pub first: f64,
-    /// Seconds from the first frame to the last.
+    /// Seconds from the last of the first frames that come at once to the last frame.
     pub steady: f64,
     /// Seconds of processor time in `steady`.
     pub cpu: f64,
@@ -21,14 +24,18 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Frames after the first a second.
+    /// Frames a second, without the first.
     pub fn fps(&self) -> f64 {
-        (self.frames as f64 - 1.0) / self.steady
+        self.counted() / self.steady
     }
 
-    /// Seconds of processor time for a frame after the first.
+    /// Seconds of processor time for a frame, without the first.
     pub fn cpu_per_frame(&self) -> f64 {
-        self.cpu / (self.frames as f64 - 1.0)
+        self.cpu / self.counted()
+    }
+
+    fn counted(&self) -> f64 {
+        self.frames as f64 - self.together as f64
     }
 
     /// Inferred pixels out of all, where `stats` says.
@@ -36,6 +43,10 @@ impl Figures {
         let field = |name| self.stats.get(name).and_then(toml::Value::as_float);
         Some(field("pixels-inferred")? / field("pixels-total")?).filter(|share| share.is_finite())
     }
+}
+
+fn one() -> usize {
+    1
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         pipeline,
         peers: peers.as_ref().ok(),
         studio,
-        seconds: if options.quick { 2.0 } else { 3.0 },
+        seconds: if options.quick { 2.0 } else { 2.5 },
     };
     for case in &cases {
         progress::step(&case.name());

@@ -183,6 +183,8 @@ impl Track<'_> {
                 command
             }
             Runner::VsMlrt { engine, streams } => {
+                // Whole groups of those that come at once.
+                let frames = frames.max(2 * streams).next_multiple_of(*streams);
                 let mut command = self.peers()?.program("vspipe");
                 let precision = if *engine == "ov" { self.hint() } else { "" };
                 let arguments = [
@@ -219,7 +221,11 @@ impl Track<'_> {
         finish(&mut command, &folder.join("errors.txt"))?;
         let text = fs::read_to_string(&result).context("it left no figures")?;
         let figures: Figures = toml::from_str(&text).context("its figures cannot be read")?;
-        ensure!(figures.frames > 1 && figures.steady > 0.0, "{} frames came out", figures.frames);
+        ensure!(
+            figures.frames > figures.together && figures.steady > 0.0,
+            "{} frames came out",
+            figures.frames
+        );
         Ok(figures)
     }
 
