@@ -202,17 +202,17 @@ impl Recipe {
                 seed,
                 is_crd,
                 clips,
-                ..Self::chain_of(width)
+                ..Self::chain_of(width, 2)
             },
         )
     }
 
-    /// A chain with `width` channels between.
-    pub fn chain_of(width: usize) -> Self {
+    /// A chain of so many `layers`, with `width` channels between.
+    pub fn chain_of(width: usize, layers: usize) -> Self {
         Self {
             channels: 3,
             width,
-            hidden: vec![(After::Relu, true)],
+            hidden: vec![(After::Relu, true); layers - 1],
             pads_itself: true,
             factor: 2,
             is_crd: true,

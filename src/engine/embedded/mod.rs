@@ -3,6 +3,7 @@
 //! `streaming/` runs networks of few channels, `winograd/` chains of 3x3 convolutions of many; both read them from
 //! [`crate::smallnet`], and are written over the vectors of `simd/`.
 
+mod aligned;
 mod rten;
 #[allow(unsafe_code, reason = "vector instructions")]
 mod simd;

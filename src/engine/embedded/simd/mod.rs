@@ -45,6 +45,10 @@ pub(super) trait Vector: Copy {
     /// # Safety
     /// See [`Vector::splat`].
     unsafe fn interleave(self, other: Self) -> (Self, Self);
+    /// A hint that the vector at `at` will be loaded soon; it need not be one.
+    fn will_load(_at: *const f32) {}
+    /// A hint that a vector will be stored at `at` soon; it need not be a place.
+    fn will_store(_at: *mut f32) {}
 }
 
 /// Plain Rust, which the compiler makes vectors of as it can. `unsafe` for the pointers alone.

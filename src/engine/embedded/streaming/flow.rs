@@ -1,5 +1,6 @@
 //! Rows on their way through the layers: each layer is ahead of the next by as many rows as that one looks down.
 
+use super::super::aligned::Floats;
 use super::kernel::{ConvolveRow, FinishRow, KeepRow, Kernels, OVERRUN};
 use super::plan::{Feature, Plan};
 use crate::engine::rows::{Sink, Source};
@@ -13,8 +14,8 @@ const LINE: usize = 16;
 /// Memory of a run, used again by the next.
 #[derive(Default)]
 pub(super) struct Scratch {
-    arena: Vec<f32>,
-    out: Vec<f32>,
+    arena: Floats,
+    out: Floats,
 }
 
 /// One run over one part of a picture.
@@ -25,8 +26,6 @@ pub(super) struct Flow<'a> {
     part: Rect,
     /// Distance of planes in the arena.
     stride: usize,
-    /// Where the first plane begins, so that planes begin at cache lines.
-    origin: usize,
     out_stride: usize,
     scratch: &'a mut Scratch,
 }
@@ -44,11 +43,10 @@ impl<'a> Flow<'a> {
         let lines = (LINE + part.width + 2 * margin + OVERRUN + 1).div_ceil(LINE) | 1;
         let (stride, factor) = (lines * LINE, plan.net.tail.factor);
         let out_stride = (part.width + OVERRUN).next_multiple_of(LINE) * factor;
-        scratch.arena.resize((plan.planes * stride + LINE).max(scratch.arena.len()), 0.0);
-        scratch.out.resize((plan.net.outputs() * factor * out_stride).max(scratch.out.len()), 0.0);
-        let origin = scratch.arena.as_ptr().align_offset(64).min(LINE);
-        scratch.arena[origin..][..stride].fill(0.0);
-        Self { plan, kernels, size, part, stride, origin, out_stride, scratch }
+        scratch.arena.reserve(plan.planes * stride);
+        scratch.out.reserve(plan.net.outputs() * factor * out_stride);
+        scratch.arena[..stride].fill(0.0);
+        Self { plan, kernels, size, part, stride, out_stride, scratch }
     }
 
     /// Runs all rows of the part.
@@ -100,7 +98,7 @@ impl<'a> Flow<'a> {
     /// The place of column `x` in `plane`.
     fn place(&self, plane: usize, x: usize) -> usize {
         let margin = self.plan.features[0].margin;
-        self.origin + plane * self.stride + LINE + x + margin - self.part.x
+        plane * self.stride + LINE + x + margin - self.part.x
     }
 
     /// Where the forms of row `y` of `feature` begin.
@@ -134,7 +132,7 @@ impl<'a> Flow<'a> {
         let (layer, weights) = (&plan.net.layers[feature - 1], &plan.layers[feature - 1]);
         let columns = self.columns(feature);
         // From the cache line's beginning on: a few columns more that nobody reads, for stores that do not cross lines.
-        let lead = (self.place(0, columns.start) - self.origin) % LINE;
+        let lead = self.place(0, columns.start) % LINE;
         let place = |plane: usize| self.place(plane, columns.start) - lead;
         let mut taps = Vec::with_capacity(weights.planes.len() * layer.side);
         for &(read, plane) in &weights.planes {

@@ -2,6 +2,7 @@
 
 use half::bf16;
 
+use super::super::aligned::Floats;
 use super::kernel::{Kernels, Weights};
 use super::transform::{self, POINTS};
 use crate::smallnet::{Activation, Base, Edge, Form, Layer, Net, NotSmall, Read, Reduction, Tail};
@@ -17,7 +18,7 @@ pub(super) struct Chain {
     pub layers: Vec<Weights>,
     pub tail: Tail,
     /// Rows of the last feature above and below that the tail looks at: 0 or 1.
-    pub reach: usize,
+    reach: usize,
 }
 
 impl Chain {
@@ -29,6 +30,11 @@ impl Chain {
         let (reach, tail) = (reach(&net.tail), net.tail);
         let layers = net.layers.iter().map(|layer| weights(layer, kernels)).collect();
         Ok(Self { channels, scale, outputs, layers, tail, reach })
+    }
+
+    /// How many rows the output is behind the input.
+    pub fn behind(&self) -> usize {
+        self.layers.len() + self.reach
     }
 
     /// Floats of a pixel of `feature`; 0 is the input.
@@ -93,9 +99,9 @@ fn weights(layer: &Layer, kernels: &Kernels) -> Weights {
         cells,
         input_step: inputs.next_multiple_of(lanes),
         output_step,
-        filters,
-        bias,
-        slopes,
+        filters: Floats::of(&filters),
+        bias: Floats::of(&bias),
+        slopes: Floats::of(&slopes),
     }
 }
 

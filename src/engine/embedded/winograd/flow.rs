@@ -2,6 +2,7 @@
 //!
 //! Every layer is a row behind the one before it, as it looks one row ahead: so when the input is given so many rows, each layer
 //! can make as many, and needs no more than the last two of what it read before. All threads work on one layer of one band.
+//! Layers write into two bands by turns; only the last rows of each, which the next band looks at, are kept.
 
 use std::array;
 use std::ops::Range;
@@ -9,87 +10,139 @@ use std::ops::Range;
 use parking_lot::Mutex;
 use rayon::prelude::*;
 
+use super::super::aligned::Floats;
 use super::chain::Chain;
-use super::kernel::{HEIGHT, Kernels, Out, Scratch, Weights};
+use super::kernel::{HEIGHT, Kernels, Run, Scratch, Weights};
 use super::tail::{self, Lines};
-use super::transform::{POINTS, TILE, WINDOW};
+use super::transform::TILE;
 use crate::engine::{Cancel, EngineError};
 use crate::upscale::Size;
 
-/// Bytes of transformed tiles that stay in a core's own cache.
-const WORKING_SET: usize = 768 << 10;
+/// Bytes of transformed tiles that stay in a core's own cache, beside filters.
+const WORKING_SET: usize = 384 << 10;
 
 /// Jobs for each thread in a layer of a band, at least: threads wait for the last one.
-const JOBS: usize = 8;
+const JOBS: usize = 16;
 
-/// The last rows of all features of a picture; memory that is used again for the next one.
+/// Rows at the end of a band that the next one looks at.
+const BEHIND: usize = 2;
+
+/// The newest rows of all features of a picture; memory that is used again for the next one.
 #[derive(Default)]
 pub(super) struct Features {
     size: Size,
     band: usize,
-    rings: Vec<Ring>,
+    /// Rows of the band that are not kept: of even features, and of odd ones.
+    bands: [Floats; 2],
+    /// By feature, the last rows of even bands, and those of odd ones.
+    kept: Vec<[Floats; 2]>,
     /// What lies above and below the picture.
-    zeros: Vec<f32>,
+    zeros: Floats,
     /// One for each thread at work.
     scratch: Mutex<Vec<Scratch>>,
 }
 
-/// The last rows of a feature, each with a pixel of zeros on its left and zeros on its right up to whole tiles.
-#[derive(Default)]
-pub(super) struct Ring {
+/// How rows of a feature lie in memory: each with a pixel of zeros on its left and zeros on its right up to whole tiles.
+#[derive(Clone, Copy)]
+struct Form {
     /// Floats of a pixel.
-    pub step: usize,
-    samples: Vec<f32>,
-    height: usize,
-    stride: usize,
+    step: usize,
+    width: usize,
 }
 
-impl Ring {
-    fn resize(&mut self, step: usize, width: usize, height: usize) {
-        let stride = (width.next_multiple_of(TILE) + 2) * step;
-        (self.step, self.height, self.stride) = (step, height, stride);
-        self.samples.resize(stride * height, 0.0);
-        for row in self.samples.chunks_exact_mut(stride) {
-            row[..step].fill(0.0);
-            row[(width + 1) * step..].fill(0.0);
-        }
+impl Form {
+    /// Floats of a row.
+    fn stride(self) -> usize {
+        (self.width.next_multiple_of(TILE) + 2) * self.step
     }
 
+    /// The pixels of `row`, with zeros around them from now on.
+    fn framed(self, row: &mut [f32]) -> &mut [f32] {
+        let (left, rest) = row.split_at_mut(self.step);
+        let (pixels, right) = rest.split_at_mut(self.width * self.step);
+        left.fill(0.0);
+        right.fill(0.0);
+        pixels
+    }
+}
+
+/// The newest rows of a feature, to be read.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    form: Form,
+    /// The first row of this band, and the first after it.
+    made: (usize, usize),
+    band: &'a [f32],
+    /// The last rows of this band.
+    kept: &'a [f32],
+    /// The last rows of the band before.
+    before: &'a [f32],
+}
+
+impl<'a> Rows<'a> {
     /// Row `y`, from the zeros on its left on.
-    fn row(&self, y: usize) -> &[f32] {
-        &self.samples[y % self.height * self.stride..][..self.stride]
+    fn row(self, y: usize) -> &'a [f32] {
+        let (first, end) = self.made;
+        let (rows, i) = if y < first {
+            (self.before, y + BEHIND - first)
+        } else if y + BEHIND < end {
+            (self.band, y - first)
+        } else {
+            (self.kept, y + BEHIND - end)
+        };
+        let stride = self.form.stride();
+        &rows[i * stride..][..stride]
     }
 
     /// The pixels of row `y`.
-    pub fn pixels(&self, y: usize) -> &[f32] {
-        &self.row(y)[self.step..]
+    pub fn pixels(self, y: usize) -> &'a [f32] {
+        &self.row(y)[self.form.step..]
+    }
+
+    /// Floats of a pixel.
+    pub fn step(self) -> usize {
+        self.form.step
     }
 }
 
-/// A run of tiles: where it lies and what it makes.
-struct Job<'a> {
-    y: isize,
-    x: usize,
-    width: usize,
-    out: Out<'a>,
+/// The rows of a feature that a band makes.
+struct Made<'a> {
+    form: Form,
+    rows: Range<usize>,
+    band: &'a mut [f32],
+    /// Place of the last ones.
+    kept: &'a mut [f32],
+}
+
+impl<'a> Made<'a> {
+    /// All of them, in order, as pixels.
+    fn pixels(self) -> impl Iterator<Item = &'a mut [f32]> {
+        let (form, stride, count) = (self.form, self.form.stride(), self.rows.len());
+        let passing = self.band.chunks_exact_mut(stride).take(count.saturating_sub(BEHIND));
+        let last =
+            self.kept.chunks_exact_mut(stride).take(BEHIND).skip(BEHIND.saturating_sub(count));
+        passing.chain(last).map(move |row| form.framed(row))
+    }
 }
 
 impl Features {
     fn resize(&mut self, chain: &Chain, size: Size) {
-        let widest = chain.layers.iter().max_by_key(|layer| layer.input_step + layer.output_step);
+        let widest = chain.layers.iter().max_by_key(|layer| layer.tile_step());
         let runs = widest.map_or(1, |layer| size.width.div_ceil(run_width(layer)));
         let groups = (JOBS * rayon::current_num_threads()).div_ceil(runs);
-        let band = (groups * TILE).min(size.height.next_multiple_of(TILE));
-        if (size, band) == (self.size, self.band) {
-            return;
+        // Bands of the same height, and no more than one where that is enough.
+        let all = size.height + chain.behind();
+        self.band = all.div_ceil(all.div_ceil(groups * TILE)).next_multiple_of(TILE);
+        self.size = size;
+        self.kept.resize_with(chain.layers.len() + 1, Default::default);
+        let mut longest = 0;
+        for (feature, kept) in self.kept.iter_mut().enumerate() {
+            let stride = Form { step: chain.step(feature), width: size.width }.stride();
+            kept.iter_mut().for_each(|rows| rows.reserve(BEHIND * stride));
+            longest = longest.max(stride);
         }
-        (self.size, self.band) = (size, band);
-        self.rings.resize_with(chain.layers.len() + 1, Ring::default);
-        for (feature, ring) in self.rings.iter_mut().enumerate() {
-            ring.resize(chain.step(feature), size.width, band + 2);
-        }
-        let longest = self.rings.iter().map(|ring| ring.stride).max().unwrap_or(0);
-        self.zeros.resize(longest, 0.0);
+        self.bands.iter_mut().for_each(|band| band.reserve(self.band * longest));
+        self.zeros.reserve(longest);
     }
 
     /// The rows of `feature` that band `index` makes.
@@ -97,6 +150,42 @@ impl Features {
         let at = |band: usize| (band * self.band).saturating_sub(feature).min(self.size.height);
         at(index)..at(index + 1)
     }
+
+    fn form(&self, chain: &Chain, feature: usize) -> Form {
+        Form { step: chain.step(feature), width: self.size.width }
+    }
+
+    /// `feature` as it is after band `index`.
+    fn read(&self, chain: &Chain, index: usize, feature: usize) -> Rows<'_> {
+        rows(
+            self.form(chain, feature),
+            self.rows(index, feature),
+            &self.bands[feature % 2],
+            (&self.kept[feature], index),
+        )
+    }
+
+    /// The feature before `feature`, and what band `index` is to make of `feature`.
+    fn make(&mut self, chain: &Chain, index: usize, feature: usize) -> (Rows<'_>, Made<'_>) {
+        let (form, made) = (self.form(chain, feature), self.rows(index, feature));
+        let before = (self.form(chain, feature - 1), self.rows(index, feature - 1));
+        let [even, odd] = &mut self.bands;
+        let (from, to) = if feature.is_multiple_of(2) { (odd, even) } else { (even, odd) };
+        let (first, rest) = self.kept.split_at_mut(feature);
+        let read = rows(before.0, before.1, from, (&first[feature - 1], index));
+        (read, Made { form, rows: made, band: to, kept: &mut rest[0][index % 2] })
+    }
+}
+
+/// Rows of a feature as they are after band `index`, which made the rows `made`.
+fn rows<'a>(
+    form: Form,
+    made: Range<usize>,
+    band: &'a [f32],
+    (kept, index): (&'a [Floats; 2], usize),
+) -> Rows<'a> {
+    let (kept, before) = (&kept[index % 2], &kept[(index + 1) % 2]);
+    Rows { form, made: (made.start, made.end), band, kept, before }
 }
 
 /// Runs `chain` on `input`, its planes of `size`. `lines` are the places of the result, by row of the input.
@@ -112,16 +201,17 @@ pub(super) fn run(
     cancel: &Cancel,
 ) -> Result<(), EngineError> {
     features.resize(chain, size);
-    let behind = chain.layers.len() + chain.reach;
+    let behind = chain.behind();
     for band in 0..(size.height + behind).div_ceil(features.band) {
-        fill(features, band, chain.channels, input);
+        fill(features, chain, band, input);
         for feature in 1..=chain.layers.len() {
             if cancel.is_raised() {
                 return Err(EngineError::Cancelled);
             }
-            convolve(features, band, feature, &chain.layers[feature - 1], kernels);
+            convolve(features, chain, band, feature, kernels);
         }
-        let (rows, last) = (features.rows(band, behind), &features.rings[chain.layers.len()]);
+        let rows = features.rows(band, behind);
+        let last = features.read(chain, band, chain.layers.len());
         lines[rows.clone()]
             .par_iter_mut()
             .zip(rows)
@@ -133,14 +223,15 @@ pub(super) fn run(
 }
 
 /// Puts the input's channels side by side.
-fn fill(features: &mut Features, band: usize, channels: usize, input: &[f32]) {
-    let (rows, size) = (features.rows(band, 0), features.size);
-    let ring = &mut features.rings[0];
-    for y in rows {
-        let row = &mut ring.samples[y % ring.height * ring.stride..][..ring.stride];
-        for c in 0..channels {
+fn fill(features: &mut Features, chain: &Chain, band: usize, input: &[f32]) {
+    let (size, form) = (features.size, features.form(chain, 0));
+    let rows = features.rows(band, 0);
+    let (to, kept) = (&mut features.bands[0], &mut features.kept[0][band % 2]);
+    let made = Made { form, rows: rows.clone(), band: to, kept };
+    for (y, row) in rows.zip(made.pixels()) {
+        for c in 0..chain.channels {
             let plane = &input[c * size.area() + y * size.width..][..size.width];
-            let pixels = row[ring.step..].chunks_exact_mut(ring.step);
+            let pixels = row.chunks_exact_mut(form.step);
             pixels.zip(plane).for_each(|(pixel, &sample)| pixel[c] = sample);
         }
     }
@@ -149,60 +240,62 @@ fn fill(features: &mut Features, band: usize, channels: usize, input: &[f32]) {
 /// Makes the rows of `feature` that are due in `band`.
 fn convolve(
     features: &mut Features,
+    chain: &Chain,
     band: usize,
     feature: usize,
-    layer: &Weights,
     kernels: &Kernels,
 ) {
-    let rows = features.rows(band, feature);
-    if rows.is_empty() {
-        return;
-    }
     // Tiles lie at the same places in all bands: where the rows of a band would begin if there were some above the picture.
     let first = (band * features.band) as isize - feature as isize;
-    let Features { size, rings, zeros, scratch, .. } = features;
-    let (read, made) = rings.split_at_mut(feature);
-    let (read, made) = (&read[feature - 1], &mut made[0]);
-    let jobs = jobs(made, rows, first, size.width, run_width(layer));
-    jobs.into_par_iter().for_each(|Job { y, x, width, mut out }| {
-        let rows: [&[f32]; WINDOW] = array::from_fn(|i| {
+    let (weights, size) = (&chain.layers[feature - 1], features.size);
+    let zeros = std::mem::take(&mut features.zeros);
+    let scratch = std::mem::take(&mut features.scratch);
+    let (read, made) = features.make(chain, band, feature);
+    let runs = cut(made, first, run_width(weights));
+    runs.into_par_iter().for_each(|Cut { y, x, width, out }| {
+        let rows = array::from_fn(|i| {
             let y = usize::try_from(y + i as isize - 1).ok().filter(|y| *y < size.height);
-            &y.map_or(&zeros[..], |y| read.row(y))[x * read.step..]
+            &y.map_or(&zeros[..], |y| read.row(y))[x * read.step()..]
         });
         let mut own = scratch.lock().pop().unwrap_or_default();
-        kernels.convolve(&mut own, layer, rows, &mut out, width);
+        kernels.convolve(&mut Run { weights, rows, out, width }, &mut own);
         scratch.lock().push(own);
     });
+    (features.zeros, features.scratch) = (zeros, scratch);
 }
 
-/// Cuts `rows` of a feature into runs of tiles, which begin at row `first`.
-fn jobs(
-    ring: &mut Ring,
-    rows: Range<usize>,
-    first: isize,
+/// A run of tiles: where it lies and what it makes.
+struct Cut<'a> {
+    y: isize,
+    x: usize,
     width: usize,
-    run: usize,
-) -> Vec<Job<'_>> {
-    let Ring { step, samples, height, stride } = ring;
-    let mut slots: Vec<_> = samples.chunks_exact_mut(*stride).map(Some).collect();
-    let mut jobs = Vec::new();
-    let last = rows.end as isize;
-    for y in (first..last).step_by(TILE) {
+    out: [Option<&'a mut [f32]>; TILE],
+}
+
+/// Cuts the rows of a feature into runs of tiles of `width`, which begin at row `first`.
+fn cut(made: Made<'_>, first: isize, width: usize) -> Vec<Cut<'_>> {
+    let (rows, form) = (made.rows.clone(), made.form);
+    let mut lines = made.pixels();
+    let mut runs = Vec::new();
+    for y in (first..rows.end as isize).step_by(TILE) {
         let mut lines: [_; TILE] = array::from_fn(|i| {
-            let row = usize::try_from(y + i as isize).ok().filter(|row| rows.contains(row))?;
-            let pixels = &mut slots[row % *height].take()?[*step..][..width * *step];
-            Some(pixels.chunks_mut(run * *step))
+            let is_made = usize::try_from(y + i as isize).is_ok_and(|row| rows.contains(&row));
+            let line = if is_made { lines.next() } else { None };
+            line.map(|line| line.chunks_mut(width * form.step))
         });
-        for x in (0..width).step_by(run) {
+        if lines.iter().all(Option::is_none) {
+            continue;
+        }
+        for x in (0..form.width).step_by(width) {
             let out = lines.each_mut().map(|line| line.as_mut().and_then(Iterator::next));
-            jobs.push(Job { y, x, width: run.min(width - x), out });
+            runs.push(Cut { y, x, width: width.min(form.width - x), out });
         }
     }
-    jobs
+    runs
 }
 
 /// Pixels of a run of tiles that a core's own cache holds.
 fn run_width(layer: &Weights) -> usize {
-    let tile = 4 * POINTS * (layer.input_step + layer.output_step);
+    let tile = size_of::<f32>() * layer.tile_step();
     (WORKING_SET / tile).max(HEIGHT) / HEIGHT * HEIGHT * TILE
 }

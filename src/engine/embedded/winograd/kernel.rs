@@ -4,6 +4,7 @@
 //! Channels of a pixel lie side by side, so that a vector holds channels: transformations are the same for all of them, and a
 //! product is a matrix of tiles and channels by a matrix of channels and outputs, one for each of the 36 points.
 
+use super::super::aligned::Floats;
 use super::super::simd::{Arithmetic, Vector};
 use super::transform::{self, POINTS, TILE, WINDOW};
 use crate::engine::Precision;
@@ -21,7 +22,7 @@ pub(in super::super) struct Kernels {
     pub lanes: usize,
     /// Channels of a cell of transformed tiles and filters: 1, or 2 that are multiplied at once.
     pub channels: usize,
-    pub(super) convolve: unsafe fn(&mut Scratch, &Weights, [&[f32]; WINDOW], &mut Out, usize),
+    pub(super) convolve: unsafe fn(&mut Run, &mut Scratch),
 }
 
 /// A layer's weights, as the kernels read them.
@@ -33,24 +34,46 @@ pub(super) struct Weights {
     /// Floats of a pixel that is made.
     pub output_step: usize,
     /// Cells as (point, inputs of a cell, output).
-    pub filters: Vec<f32>,
+    pub filters: Floats,
     /// By output.
-    pub bias: Vec<f32>,
+    pub bias: Floats,
     /// What negative sums are multiplied with, by output.
-    pub slopes: Vec<f32>,
+    pub slopes: Floats,
 }
 
-/// The four rows of a run of tiles; those that lie beyond the picture are not made.
-pub(super) type Out<'a> = [Option<&'a mut [f32]>; TILE];
+impl Weights {
+    /// Floats of a tile's point, before and after it is multiplied.
+    fn point_step(&self) -> usize {
+        self.input_step.max(self.output_step)
+    }
+
+    /// Floats of a tile's points.
+    pub fn tile_step(&self) -> usize {
+        POINTS * self.point_step()
+    }
+}
+
+/// A run of tiles of one layer.
+pub(super) struct Run<'a> {
+    pub weights: &'a Weights,
+    /// The rows that the tiles look at, from one pixel left of the first tile on.
+    pub rows: [&'a [f32]; WINDOW],
+    /// The rows that are made; those that lie beyond the picture are not.
+    pub out: [Option<&'a mut [f32]>; TILE],
+    /// Pixels of each.
+    pub width: usize,
+}
 
 /// Tiles that are multiplied at a time, at most: with two vectors of outputs, or four, as many sums as registers hold.
 pub(super) const HEIGHT: usize = 6;
 
-/// Tiles on their way: transformed, as (point, tile, cell), then multiplied, as (point, tile, channel).
+/// Memory of a thread.
 #[derive(Default)]
 pub(super) struct Scratch {
-    points: Vec<f32>,
-    products: Vec<f32>,
+    /// Tiles as (tile, point, cell), then, in the same place, their products as (tile, point, channel).
+    points: Floats,
+    /// The tiles that are multiplied, where their products do not come all at once.
+    block: Floats,
 }
 
 impl Kernels {
@@ -59,108 +82,143 @@ impl Kernels {
         self.nick == "plain"
     }
 
-    /// Convolves a run of tiles. `rows` are the six rows that they look at, from one pixel left of the first tile on; `out` are
-    /// the rows that are made, `width` pixels each.
+    /// Convolves a run of tiles.
     ///
     /// # Panics
     /// If a slice is too short.
-    pub(super) fn convolve(
-        &self,
-        scratch: &mut Scratch,
-        weights: &Weights,
-        rows: [&[f32]; WINDOW],
-        out: &mut Out,
-        width: usize,
-    ) {
-        let Weights { cells, input_step, output_step, filters, bias, slopes } = weights;
-        let tiles = width.div_ceil(TILE);
+    pub(super) fn convolve(&self, run: &mut Run, scratch: &mut Scratch) {
+        let Weights { cells, input_step, output_step, filters, bias, slopes } = run.weights;
+        let tiles = run.width.div_ceil(TILE);
         let needed = (tiles * TILE + 2) * input_step;
-        assert!(rows.iter().all(|row| row.len() >= needed));
-        assert!(out.iter().flatten().all(|row| row.len() >= width * output_step));
+        assert!(run.rows.iter().all(|row| row.len() >= needed));
+        assert!(run.out.iter().flatten().all(|row| row.len() >= run.width * output_step));
         assert!(input_step.is_multiple_of(self.lanes) && output_step.is_multiple_of(self.lanes));
         assert!(cells * self.channels <= *input_step);
         assert!(filters.len() == POINTS * cells * output_step);
         assert!(bias.len() == *output_step && slopes.len() == *output_step);
-        let points = POINTS * tiles * input_step;
-        let products = POINTS * tiles * output_step;
-        scratch.points.resize(scratch.points.len().max(points), 0.0);
-        scratch.products.resize(scratch.products.len().max(products), 0.0);
+        scratch.points.reserve(tiles * run.weights.tile_step());
+        scratch.block.reserve(HEIGHT * run.weights.point_step());
         // SAFETY: whoever made `self` saw that the processor has the instructions. All lengths were looked at above.
-        unsafe { (self.convolve)(scratch, weights, rows, out, width) }
+        unsafe { (self.convolve)(run, scratch) }
     }
 }
 
 /// # Safety
-/// The processor must have the instructions of `A`, and lengths be as [`Kernels::convolve`] looks at them.
+/// The processor must have the instructions of `A`, and lengths be as [`Kernels::convolve`] looks at them; so for all that
+/// follow.
 #[inline(always)]
-pub(super) unsafe fn convolve<A: Arithmetic>(
-    scratch: &mut Scratch,
-    weights: &Weights,
-    rows: [&[f32]; WINDOW],
-    out: &mut Out,
-    width: usize,
-) {
-    let Weights { cells, input_step, output_step, filters, bias, slopes } = weights;
-    let tiles = width.div_ceil(TILE);
-    let per_cell = channels::<A>();
-    let point_step = input_step / per_cell;
-    let (point_distance, product_distance) = (tiles * point_step, tiles * output_step);
-    let (points, products) = (scratch.points.as_mut_ptr(), scratch.products.as_mut_ptr());
-    for t in 0..tiles {
-        for c in (0..*input_step).step_by(A::Vector::LANES) {
-            // SAFETY: the caller's promise; so in this whole file.
-            unsafe {
-                let mut at = [std::ptr::null(); WINDOW];
-                for i in 0..WINDOW {
-                    at[i] = rows[i].as_ptr().add(t * TILE * input_step + c);
-                }
-                let to = points.add(t * point_step + c / per_cell);
-                transform::window::<A>(at, *input_step, to, point_distance);
-            }
+pub(super) unsafe fn convolve<A: Arithmetic>(run: &mut Run, scratch: &mut Scratch) {
+    let tiles = run.width.div_ceil(TILE);
+    let points = scratch.points.as_mut_ptr();
+    // SAFETY: the caller's promise; so in this whole file.
+    unsafe {
+        for tile in 0..tiles {
+            transform_tile::<A>(run, tile, points.add(tile * run.weights.tile_step()));
+        }
+        for point in 0..POINTS {
+            multiply_point::<A>(run.weights, point, tiles, scratch);
+        }
+        for tile in 0..tiles {
+            finish_tile::<A>(run, tile, points.add(tile * run.weights.tile_step()));
         }
     }
-    for point in 0..POINTS {
-        let filters = &filters[point * cells * output_step..][..cells * output_step];
+}
+
+/// Puts what tile number `tile` looks at, transformed, into `points`.
+///
+/// # Safety
+/// See [`convolve`].
+#[inline(always)]
+unsafe fn transform_tile<A: Arithmetic>(run: &Run, tile: usize, points: *mut f32) {
+    let Weights { input_step, .. } = *run.weights;
+    let is_last = (tile + 1) * TILE >= run.width;
+    for c in (0..input_step).step_by(A::Vector::LANES) {
         // SAFETY: as above.
         unsafe {
-            let points = points.add(point * point_distance);
-            let products = products.add(point * product_distance);
-            let mut t = 0;
-            while t < tiles {
-                // Of about the same height, so that none is left with a single tile.
-                let left = tiles - t;
-                let height = left.div_ceil(left.div_ceil(HEIGHT));
-                let (from, to) = (points.add(t * point_step), products.add(t * output_step));
-                match height {
-                    6 => multiply::<A, 6>(from, weights, filters, to),
-                    5 => multiply::<A, 5>(from, weights, filters, to),
-                    4 => multiply::<A, 4>(from, weights, filters, to),
-                    3 => multiply::<A, 3>(from, weights, filters, to),
-                    2 => multiply::<A, 2>(from, weights, filters, to),
-                    _ => multiply::<A, 1>(from, weights, filters, to),
-                }
-                t += height;
+            let mut rows = [std::ptr::null(); WINDOW];
+            for y in 0..WINDOW {
+                rows[y] = run.rows[y].as_ptr().add(tile * TILE * input_step + c);
             }
+            // The next tile's columns come from afar: they were made by another layer's pass over the whole band.
+            for x in WINDOW..WINDOW + TILE {
+                for y in 0..WINDOW {
+                    if !is_last {
+                        A::Vector::will_load(rows[y].add(x * input_step));
+                    }
+                }
+            }
+            let to = points.add(c / channels::<A>());
+            transform::window::<A>(rows, input_step, to, run.weights.point_step());
         }
     }
-    for t in 0..tiles {
-        let columns = TILE.min(width - t * TILE);
-        for c in (0..*output_step).step_by(A::Vector::LANES) {
-            // SAFETY: as above.
-            unsafe {
-                let from = products.add(t * output_step + c);
-                let sums = transform::tile::<A::Vector>(from, product_distance);
-                let (bias, slope) = (
-                    A::Vector::load(bias.as_ptr().add(c)),
-                    A::Vector::load(slopes.as_ptr().add(c)),
-                );
-                for y in 0..TILE {
-                    let Some(row) = &mut out[y] else { continue };
-                    for x in 0..TILE {
-                        if x < columns {
-                            let at = row.as_mut_ptr().add((t * TILE + x) * output_step + c);
-                            activate(sums[y][x].plus(bias), slope).store(at);
-                        }
+}
+
+/// Multiplies one point of all tiles with its filters.
+///
+/// # Safety
+/// See [`convolve`].
+#[inline(always)]
+unsafe fn multiply_point<A: Arithmetic>(
+    weights: &Weights,
+    point: usize,
+    tiles: usize,
+    scratch: &mut Scratch,
+) {
+    let length = weights.cells * weights.output_step;
+    let filters = &weights.filters[point * length..][..length];
+    let (tile_step, point_step) = (weights.tile_step(), weights.point_step());
+    let mut tile = 0;
+    while tile < tiles {
+        // Of about the same height, so that none is left with a single tile.
+        let left = tiles - tile;
+        let height = left.div_ceil(left.div_ceil(HEIGHT));
+        // SAFETY: as above.
+        unsafe {
+            let to = scratch.points.as_mut_ptr().add(tile * tile_step + point * point_step);
+            let mut from = (to.cast_const(), tile_step);
+            if weights.output_step > widest::<A>() {
+                let block = scratch.block.as_mut_ptr();
+                for i in 0..height {
+                    let (tile, copy) = (to.add(i * tile_step), block.add(i * point_step));
+                    std::ptr::copy_nonoverlapping(tile, copy, point_step);
+                }
+                from = (block, point_step);
+            }
+            match height {
+                6 => multiply::<A, 6>(from, weights, filters, to),
+                5 => multiply::<A, 5>(from, weights, filters, to),
+                4 => multiply::<A, 4>(from, weights, filters, to),
+                3 => multiply::<A, 3>(from, weights, filters, to),
+                2 => multiply::<A, 2>(from, weights, filters, to),
+                _ => multiply::<A, 1>(from, weights, filters, to),
+            }
+        }
+        tile += height;
+    }
+}
+
+/// Makes the output of tile number `tile` from its products.
+///
+/// # Safety
+/// See [`convolve`].
+#[inline(always)]
+unsafe fn finish_tile<A: Arithmetic>(run: &mut Run, tile: usize, products: *const f32) {
+    let Weights { output_step, bias, slopes, .. } = run.weights;
+    let columns = TILE.min(run.width - tile * TILE);
+    for c in (0..*output_step).step_by(A::Vector::LANES) {
+        // SAFETY: as above.
+        unsafe {
+            let sums = transform::tile::<A::Vector>(products.add(c), run.weights.point_step());
+            let bias = A::Vector::load(bias.as_ptr().add(c));
+            let slope = A::Vector::load(slopes.as_ptr().add(c));
+            for y in 0..TILE {
+                let Some(row) = &mut run.out[y] else { continue };
+                let to = row.as_mut_ptr().add(tile * TILE * output_step + c);
+                for x in 0..TILE {
+                    // Rows are long out of the cache when they are made again.
+                    A::Vector::will_store(to.wrapping_add((TILE + x) * output_step));
+                    if x < columns {
+                        activate(sums[y][x].plus(bias), slope).store(to.add(x * output_step));
                     }
                 }
             }
@@ -169,6 +227,9 @@ pub(super) unsafe fn convolve<A: Arithmetic>(
 }
 
 /// `x` where positive, else `x` times `slope`.
+///
+/// # Safety
+/// See [`convolve`].
 #[inline(always)]
 unsafe fn activate<V: Vector>(x: V, slope: V) -> V {
     // SAFETY: as above.
@@ -183,10 +244,19 @@ pub(super) const fn channels<A: Arithmetic>() -> usize {
     if A::IS_PAIRED { 2 } else { 1 }
 }
 
-/// Products of `TILES` tiles with the filters of one point.
+/// Outputs whose products are made at once.
+const fn widest<A: Arithmetic>() -> usize {
+    let across = if A::Vector::MANY_REGISTERS { 4 } else { 2 };
+    across * A::Vector::LANES
+}
+
+/// Products of `TILES` tiles, which lie as far apart as `from` says, with the filters of one point.
+///
+/// # Safety
+/// See [`convolve`].
 #[inline(always)]
 unsafe fn multiply<A: Arithmetic, const TILES: usize>(
-    from: *const f32,
+    from: (*const f32, usize),
     weights: &Weights,
     filters: &[f32],
     to: *mut f32,
@@ -209,14 +279,16 @@ unsafe fn multiply<A: Arithmetic, const TILES: usize>(
 }
 
 /// Products of `TILES` tiles with `ACROSS` vectors of outputs, which are given back.
+///
+/// # Safety
+/// See [`convolve`].
 #[inline(always)]
 unsafe fn block<A: Arithmetic, const TILES: usize, const ACROSS: usize>(
-    from: *const f32,
+    (from, step): (*const f32, usize),
     weights: &Weights,
     filters: *const f32,
     to: *mut f32,
 ) -> usize {
-    let point_step = weights.input_step / channels::<A>();
     // SAFETY: as above.
     unsafe {
         let mut sums = [[A::Vector::splat(0.0); ACROSS]; TILES];
@@ -227,7 +299,7 @@ unsafe fn block<A: Arithmetic, const TILES: usize, const ACROSS: usize>(
                 outputs[i] = A::cells(at.add(i * A::Vector::LANES));
             }
             for t in 0..TILES {
-                let point = A::weight(from.add(t * point_step + cell));
+                let point = A::weight(from.add(t * step + cell));
                 for i in 0..ACROSS {
                     sums[t][i] = A::accumulate(sums[t][i], outputs[i], point);
                 }
@@ -235,7 +307,7 @@ unsafe fn block<A: Arithmetic, const TILES: usize, const ACROSS: usize>(
         }
         for t in 0..TILES {
             for i in 0..ACROSS {
-                sums[t][i].store(to.add(t * weights.output_step + i * A::Vector::LANES));
+                sums[t][i].store(to.add(t * weights.tile_step() + i * A::Vector::LANES));
             }
         }
     }

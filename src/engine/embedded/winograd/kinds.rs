@@ -1,23 +1,16 @@
 //! The kernels of each kind of processor.
 
 use super::super::simd::{Arithmetic, F32, Plain, Vector};
-use super::kernel::{Kernels, Out, Scratch, Weights, channels, convolve};
-use super::transform::WINDOW;
+use super::kernel::{Kernels, Run, Scratch, channels, convolve};
 use crate::engine::Precision;
 
 /// Compiles the kernels with `features` of the processor.
 macro_rules! kernels {
     ($constant:ident, $function:ident, $features:literal, $arithmetic:ty, $nick:literal, $name:literal, $precision:expr) => {
         #[target_feature(enable = $features)]
-        fn $function(
-            scratch: &mut Scratch,
-            weights: &Weights,
-            rows: [&[f32]; WINDOW],
-            out: &mut Out,
-            width: usize,
-        ) {
+        fn $function(run: &mut Run, scratch: &mut Scratch) {
             // SAFETY: the instructions are there, as this function's features say; `Kernels` looked at the lengths.
-            unsafe { convolve::<$arithmetic>(scratch, weights, rows, out, width) }
+            unsafe { convolve::<$arithmetic>(run, scratch) }
         }
 
         const $constant: Kernels = Kernels {
@@ -85,9 +78,7 @@ const PLAIN: Kernels = Kernels {
     lanes: Plain::LANES,
     channels: channels::<F32<Plain>>(),
     // SAFETY: no special instructions; `Kernels` looked at the lengths.
-    convolve: |scratch, weights, rows, out, width| unsafe {
-        convolve::<F32<Plain>>(scratch, weights, rows, out, width);
-    },
+    convolve: |run, scratch| unsafe { convolve::<F32<Plain>>(run, scratch) },
 };
 
 /// The fastest kernels of this processor for `precision`, or those of the name given; `None` where it has none.

@@ -5,7 +5,7 @@
 use multiversion::multiversion;
 
 use super::chain::Chain;
-use super::flow::Ring;
+use super::flow::Rows;
 use crate::smallnet::{Base, Reduction};
 use crate::upscale::Size;
 
@@ -26,7 +26,7 @@ pub(super) struct Work {
 pub(super) fn finish(
     chain: &Chain,
     (input, size): (&[f32], Size),
-    last: &Ring,
+    last: Rows,
     y: usize,
     lines: &mut Lines,
     work: &mut Work,
@@ -44,7 +44,7 @@ pub(super) fn finish(
             let row = row.min(size.height * factor - 1);
             let subpixels = &tail.subpixels[(channel * factor + row % factor) * factor..][..factor];
             let pixels = last.pixels(row / factor);
-            take_apart(pixels, last.step, subpixels, size.width, phases);
+            take_apart(pixels, last.step(), subpixels, size.width, phases);
             if tail.base == Some(Base::Nearest) {
                 let base =
                     &input[channel * size.area() + row / factor * size.width..][..size.width];

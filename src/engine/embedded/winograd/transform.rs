@@ -40,6 +40,9 @@ pub(super) fn filter(taps: &[f32]) -> [f32; POINTS] {
 // Loops and no closures from here on: those are not compiled for the processor's instructions.
 
 /// A column or row of six samples at the points.
+///
+/// # Safety
+/// The processor must have the instructions of `V`.
 #[inline(always)]
 unsafe fn forwards<V: Vector>(d: [V; WINDOW]) -> [V; WINDOW] {
     // Of each row of the transformation: all but one of the factors (x - point), multiplied out.
@@ -65,6 +68,9 @@ unsafe fn forwards<V: Vector>(d: [V; WINDOW]) -> [V; WINDOW] {
 }
 
 /// Four samples from their values at the points.
+///
+/// # Safety
+/// The processor must have the instructions of `V`.
 #[inline(always)]
 unsafe fn backwards<V: Vector>(m: [V; WINDOW]) -> [V; TILE] {
     /// Powers of the points.
