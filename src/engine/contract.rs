@@ -109,3 +109,31 @@ pub struct Contract {
     /// Memory that a run needs at its peak, in bytes per input pixel (estimate from the graph).
     pub bytes_per_px: usize,
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// A plain network of three channels and an exact halo of 8 px; of a fixed size, if one is given.
+    pub fn contract(fixed: Option<usize>) -> Contract {
+        let port = Port {
+            name: "x".into(),
+            layout: Layout::Nchw,
+            element: Element::F32,
+            channels: 3,
+            batch: None,
+            height: fixed,
+            width: fixed,
+        };
+        Contract {
+            input: port.clone(),
+            output: port,
+            scale: Ratio::ONE,
+            range: ValueRange::Unit,
+            alignment: 1,
+            min_size: 1,
+            halo: Halo::Exact(8),
+            bytes_per_px: 24,
+        }
+    }
+}

@@ -67,32 +67,3 @@ pub use config::{Config, Fallback, Notice, SessionError};
 pub use inference::Setup;
 pub use running::{Finished, Frames, Session, Stats, Times, Treatment};
 pub use tiles::Border;
-
-#[cfg(test)]
-mod testing {
-    use crate::engine::{Contract, Halo, Port, ValueRange};
-    use crate::upscale::{Element, Layout, Ratio};
-
-    /// A plain network of three channels and an exact halo of 8 px; of a fixed size, if one is given.
-    pub fn contract(fixed: Option<usize>) -> Contract {
-        let port = Port {
-            name: "x".into(),
-            layout: Layout::Nchw,
-            element: Element::F32,
-            channels: 3,
-            batch: None,
-            height: fixed,
-            width: fixed,
-        };
-        Contract {
-            input: port.clone(),
-            output: port,
-            scale: Ratio::ONE,
-            range: ValueRange::Unit,
-            alignment: 1,
-            min_size: 1,
-            halo: Halo::Exact(8),
-            bytes_per_px: 24,
-        }
-    }
-}

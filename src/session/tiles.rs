@@ -214,7 +214,7 @@ fn free_memory() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::testing::contract;
+    use crate::engine::contract::testing::contract;
     use crate::upscale::Ratio;
 
     #[test]

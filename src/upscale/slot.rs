@@ -106,9 +106,13 @@ impl Slot {
 /// An engine that takes any shape serves them all. One that is compiled for a shape takes as long to open as many patches to
 /// run: until so many pixels were wasted by running patches in larger tiles that opening would have cost no more, the
 /// smallest open one that they fit in serves. So at most twice the least possible time is spent, whatever comes.
+///
+/// Each of those needs memory for its own pixels: together they have no more than the network's own tiles, and the one that was
+/// not needed for the longest time makes room.
 pub struct Pool {
     open: Open,
     takes_any_shape: bool,
+    /// The one used last is last.
     slots: Vec<Slot>,
     /// Pixels wasted so far for want of an engine of each size.
     wasted: Vec<(Size, usize)>,
@@ -139,36 +143,49 @@ impl Pool {
             self.slots[0].resize(contract, size);
             return Ok(&mut self.slots[0]);
         }
-        if let Some(i) = self.slots.iter().position(|slot| slot.size() == size) {
-            return Ok(&mut self.slots[i]);
-        }
         let fits = |s: Size| s.width >= size.width && s.height >= size.height;
         let open = self.slots.iter().map(Slot::size).enumerate();
         let best = open.filter(|&(_, s)| fits(s)).min_by_key(|&(_, s)| s.area());
         let own = Some(tiles.size()).filter(|&s| fits(s) && tiles.batch() == 1);
         let serving = best.map(|(_, s)| s).into_iter().chain(own).min_by_key(|s| s.area());
         if let Some(serving) = serving
-            && !self.is_worth_opening(size, serving, tiles.pace())
+            && (serving == size || !self.is_worth_opening(size, serving, tiles))
         {
             return Ok(match best {
-                Some((i, s)) if s == serving => &mut self.slots[i],
+                Some((i, s)) if s == serving => {
+                    self.slots[i..].rotate_left(1);
+                    self.last()
+                }
                 _ => tiles,
             });
         }
+        self.make_room(size, tiles.size().area() * tiles.batch());
         self.add(contract, size)?;
-        let last = self.slots.len() - 1;
-        Ok(&mut self.slots[last])
+        Ok(self.last())
     }
 
-    /// Notes that a patch of `size` would run in a tile of `serving`, at `pace` seconds a pixel.
-    fn is_worth_opening(&mut self, size: Size, serving: Size, pace: f64) -> bool {
+    fn last(&mut self) -> &mut Slot {
+        self.slots.last_mut().expect("one was opened")
+    }
+
+    /// Notes that a patch of `size` would run in a tile of `serving`, as fast as `tiles` run.
+    fn is_worth_opening(&mut self, size: Size, serving: Size, tiles: &Slot) -> bool {
         let index = self.wasted.iter().position(|(s, _)| *s == size).unwrap_or_else(|| {
             self.wasted.push((size, 0));
             self.wasted.len() - 1
         });
         let wasted = &mut self.wasted[index].1;
         *wasted += serving.area() - size.area();
-        *wasted as f64 * pace > self.opening.as_secs_f64()
+        *wasted as f64 * tiles.pace() > self.opening.as_secs_f64()
+    }
+
+    /// Closes engines until one for `size` can be added without more than `most` pixels in all.
+    fn make_room(&mut self, size: Size, most: usize) {
+        let area = |slots: &[Slot]| slots.iter().map(|slot| slot.size().area()).sum::<usize>();
+        while !self.slots.is_empty() && area(&self.slots) + size.area() > most {
+            let closed = self.slots.remove(0).size();
+            log::debug!("an engine for patches of {closed} makes room for one of {size}");
+        }
     }
 
     fn add(&mut self, contract: &Contract, size: Size) -> Result<(), EngineError> {
@@ -178,10 +195,84 @@ impl Pool {
         let engine = (self.open)((!self.takes_any_shape).then_some(dims))?;
         self.slots.push(Slot::new(contract, size, batch, engine));
         self.opening = begun.elapsed();
+        // Should it be closed again, it has to pay anew.
+        self.wasted.retain(|&(s, _)| s != size);
         Ok(())
     }
 }
 
 pub(super) const fn shape(batch: usize, channels: usize, size: Size) -> Shape {
     Shape { batch, channels, height: size.height, width: size.width }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::engine::contract::testing::contract;
+    use crate::engine::{EngineInfo, Precision, Provider};
+
+    /// Gives its input back, slowly where it has many pixels: so that opening pays. Counts the pixels of all that are open.
+    struct Same(EngineInfo, usize, Arc<AtomicUsize>);
+
+    impl Engine for Same {
+        fn info(&self) -> &EngineInfo {
+            &self.0
+        }
+
+        fn run(&mut self, from: &Tensor, to: &mut Tensor, _: &Cancel) -> Result<(), EngineError> {
+            std::thread::sleep(Duration::from_millis(self.1 as u64 / 1000));
+            to.clone_from(from);
+            Ok(())
+        }
+    }
+
+    impl Drop for Same {
+        fn drop(&mut self) {
+            self.2.fetch_sub(self.1, Ordering::Relaxed);
+        }
+    }
+
+    fn open(open: &Arc<AtomicUsize>, size: Size) -> Box<dyn Engine> {
+        open.fetch_add(size.area(), Ordering::Relaxed);
+        let info = EngineInfo {
+            provider: Provider::Cpu,
+            runtime: "test".into(),
+            device: "CPU".into(),
+            precision: Precision::Fp32,
+        };
+        Box::new(Same(info, size.area(), open.clone()))
+    }
+
+    #[test]
+    fn engines_of_many_shapes_have_no_more_pixels_than_the_tiles() {
+        let (contract, pixels) = (contract(None), Arc::new(AtomicUsize::new(0)));
+        let whole = Size::new(320, 200);
+        let mut tiles = Slot::new(&contract, whole, 1, open(&pixels, whole));
+        let planes: Vec<_> = (0..3).map(|_| Plane::new(whole)).collect();
+        let planes: Vec<_> = planes.iter().collect();
+        let counted = pixels.clone();
+        let mut pool = Pool::new(
+            false,
+            Box::new(move |dims| {
+                let [_, _, height, width] = dims.expect("a shape");
+                Ok(open(&counted, Size::new(width, height)))
+            }),
+        );
+        let mut shapes = std::collections::HashSet::new();
+        for round in 0..100 {
+            let size = Size::new(32 * (1 + round * 7 % 10), 20 * (1 + round * 3 % 10));
+            let slot = pool.slot(&contract, size, &mut tiles).unwrap();
+            let given = slot.size();
+            assert!(given.width >= size.width && given.height >= size.height);
+            shapes.insert((given.width, given.height));
+            let rect = std::iter::once(Rect::new(0, 0, given.width, given.height));
+            slot.run(&contract, &planes, 0, rect, &Cancel::new()).unwrap();
+            let open = pixels.load(Ordering::Relaxed);
+            assert!(open <= 2 * whole.area(), "{open} pixels after {round} runs");
+        }
+        assert!(shapes.len() > 3, "{shapes:?}");
+    }
 }
