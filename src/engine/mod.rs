@@ -277,7 +277,10 @@ const LOOK_AT_CANCEL: Duration = Duration::from_millis(10);
 pub fn auto_order(model: &ModelSource, options: &EngineOptions) -> Vec<Provider> {
     let mut order = Provider::AUTO.to_vec();
     #[cfg(feature = "embedded")]
-    if embedded::has_fast_kernels(model, options) {
+    let is_fast = embedded::has_fast_kernels(model, options);
+    #[cfg(not(feature = "embedded"))]
+    let is_fast = false;
+    if is_fast {
         order.retain(|&provider| provider != Provider::Embedded);
         let first = order.iter().position(|&p| p == Provider::OpenVino).unwrap_or(order.len());
         order.insert(first, Provider::Embedded);

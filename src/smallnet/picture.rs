@@ -12,7 +12,7 @@ use crate::models::attrs::{Attrs, Constant};
 #[derive(Debug, Clone)]
 pub(super) struct Picture {
     pub factor: usize,
-    /// In the order of [`Tail::subpixels`]; empty where it is the base alone.
+    /// In the order of [`super::Tail::subpixels`]; empty where it is the base alone.
     pub subpixels: Vec<Source>,
     pub base: Option<Base>,
     /// Samples put around it, before and after on each axis, its edge repeated.

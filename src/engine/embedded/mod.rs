@@ -4,6 +4,7 @@
 //! [`crate::smallnet`], and are written over the vectors of `simd/`.
 
 mod aligned;
+mod pictures;
 mod rten;
 #[allow(unsafe_code, reason = "vector instructions")]
 mod simd;
@@ -17,16 +18,72 @@ use super::{
     Engine, EngineError, EngineInfo, EngineOptions, ModelSource, Precision, Provider, failure,
 };
 use crate::smallnet::{self, Net, NotSmall};
+use simd::Level;
 use streaming::{Streaming, TensorEngine};
 use winograd::Winograd;
 
 /// The provider option that names the kernels (`avx512`, `avx2`, `neon`, `plain`), or `rten` for none.
 const OPTION: &str = "kernels";
 
-/// Who runs a model.
-enum Runner {
-    Streaming(Box<Streaming>),
-    Winograd(Net, winograd::Kernels),
+/// What runs a model.
+struct Runner {
+    net: Net,
+    kind: Kind,
+    level: Level,
+}
+
+/// Kernels of our own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Streaming,
+    Winograd,
+}
+
+impl Runner {
+    /// Finds it, or says why there is none.
+    fn of(model: &ModelSource, options: &EngineOptions) -> Result<Self, NotSmall> {
+        let net = smallnet::read(&model.bytes)?;
+        let kind = match Streaming::check(&net) {
+            Ok(()) => Kind::Streaming,
+            Err(_) if winograd::check(&net).is_ok() => Kind::Winograd,
+            Err(why) => return Err(why),
+        };
+        let precision = match options.precision {
+            Precision::Auto => Precision::Fp32,
+            precision => precision,
+        };
+        let asked = options.provider_options.iter().find(|(key, _)| key == OPTION);
+        let name = asked.map(|(_, name)| name.as_str());
+        let level = Level::choose(precision, name).ok_or_else(|| match name {
+            Some(name) => NotSmall(format!("{OPTION}={name} names no kernels for {precision}")),
+            None => NotSmall(format!("this processor has no kernels for {precision}")),
+        })?;
+        Ok(Self { net, kind, level })
+    }
+
+    fn info(&self) -> EngineInfo {
+        let kind = match self.kind {
+            Kind::Streaming => "streaming",
+            Kind::Winograd => "Winograd",
+        };
+        EngineInfo {
+            provider: Provider::Embedded,
+            runtime: format!("Kizuna {kind} kernels ({})", self.level.name()),
+            device: "CPU".into(),
+            precision: self.level.precision(),
+        }
+    }
+
+    fn open(self, signature: &Signature) -> Result<Box<dyn Engine>, NotSmall> {
+        let (info, input) = (self.info(), signature.input.clone());
+        Ok(match self.kind {
+            Kind::Streaming => {
+                let network = Streaming::new(self.net, self.level)?;
+                Box::new(TensorEngine::new(Arc::new(network), info, input))
+            }
+            Kind::Winograd => Box::new(Winograd::new(self.net, self.level, info, input)?),
+        })
+    }
 }
 
 /// Opens `model`; its shapes may change from run to run at no cost.
@@ -35,14 +92,7 @@ pub(super) fn open(
     signature: &Signature,
     options: &EngineOptions,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    let engine = runner(model, options).and_then(|runner| -> Result<Box<dyn Engine>, NotSmall> {
-        let input = signature.input.clone();
-        Ok(match runner {
-            Runner::Streaming(network) => Box::new(TensorEngine::new(Arc::new(*network), input)),
-            Runner::Winograd(net, kernels) => Box::new(Winograd::new(net, kernels, input)?),
-        })
-    });
-    match engine {
+    match Runner::of(model, options).and_then(|runner| runner.open(signature)) {
         Ok(engine) => {
             log::info!("model {} runs in {}", model.name, engine.info().runtime);
             Ok(engine)
@@ -57,30 +107,17 @@ pub(super) fn open(
 
 /// What an engine for `model` says of itself, without making one.
 pub(super) fn identify(model: &ModelSource, options: &EngineOptions) -> EngineInfo {
-    match runner(model, options) {
-        Ok(Runner::Streaming(network)) => network.info(),
-        Ok(Runner::Winograd(_, kernels)) => winograd::info(&kernels),
-        Err(_) => EngineInfo {
-            provider: Provider::Embedded,
-            runtime: rten::RUNTIME.into(),
-            device: "CPU".into(),
-            precision: Precision::Fp32,
-        },
-    }
+    Runner::of(model, options).map_or_else(|_| rten::info(), |runner| runner.info())
 }
 
 /// Whether kernels of our own run `model`.
 pub(super) fn has_kernels(model: &ModelSource, options: &EngineOptions) -> bool {
-    runner(model, options).is_ok()
+    Runner::of(model, options).is_ok()
 }
 
 /// Whether kernels of our own run `model` that are written for this processor.
 pub(super) fn has_fast_kernels(model: &ModelSource, options: &EngineOptions) -> bool {
-    match runner(model, options) {
-        Ok(Runner::Streaming(network)) => !network.is_plain(),
-        Ok(Runner::Winograd(_, kernels)) => !kernels.is_plain(),
-        Err(_) => false,
-    }
+    Runner::of(model, options).is_ok_and(|runner| runner.level != Level::Plain)
 }
 
 /// bf16, where streaming kernels run `model` and the processor has it.
@@ -93,26 +130,6 @@ pub(super) fn native_reduced_precision(
 ) -> Option<Precision> {
     let precision = Precision::Bf16;
     let options = EngineOptions { precision, ..options.clone() };
-    matches!(runner(model, &options), Ok(Runner::Streaming(_))).then_some(precision)
-}
-
-/// Who runs `model` in kernels of our own, or why nobody does.
-fn runner(model: &ModelSource, options: &EngineOptions) -> Result<Runner, NotSmall> {
-    let precision = match options.precision {
-        Precision::Auto => Precision::Fp32,
-        precision => precision,
-    };
-    let asked = options.provider_options.iter().find(|(key, _)| key == OPTION);
-    let name = asked.map(|(_, name)| name.as_str());
-    let none = || match name {
-        Some(name) => NotSmall(format!("{OPTION}={name} names no kernels for {precision}")),
-        None => NotSmall(format!("this processor has no kernels for {precision}")),
-    };
-    let net = smallnet::read(&model.bytes)?;
-    if winograd::check(&net).is_ok() && Streaming::check(&net).is_err() {
-        let kernels = winograd::choose(precision, name);
-        return Ok(Runner::Winograd(net, kernels.ok_or_else(none)?));
-    }
-    let kernels = streaming::choose(precision, name).ok_or_else(none)?;
-    Ok(Runner::Streaming(Box::new(Streaming::new(net, kernels)?)))
+    let runner = Runner::of(model, &options).ok()?;
+    (runner.kind == Kind::Streaming).then_some(precision)
 }

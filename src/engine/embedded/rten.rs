@@ -17,6 +17,16 @@ use crate::upscale::{Element, Samples, Shape, Tensor};
 /// Its name and version.
 pub(super) const RUNTIME: &str = "rten 0.27";
 
+/// What an engine says of itself.
+pub(super) fn info() -> EngineInfo {
+    EngineInfo {
+        provider: Provider::Embedded,
+        runtime: RUNTIME.into(),
+        device: "CPU".into(),
+        precision: Precision::Fp32,
+    }
+}
+
 /// Opens `model` in rten; its shapes may change from run to run at no cost.
 pub(super) fn open(
     model: &ModelSource,
@@ -29,18 +39,7 @@ pub(super) fn open(
     let graph = load(model, signature).map_err(refused)?;
     let node = |name| graph.node_id(name).map_err(|e| refused(e.to_string()));
     let (input, output) = (node(&signature.input.name)?, node(&signature.output.name)?);
-    let engine = Embedded {
-        info: EngineInfo {
-            provider: Provider::Embedded,
-            runtime: RUNTIME.into(),
-            device: "CPU".into(),
-            precision: Precision::Fp32,
-        },
-        graph,
-        input,
-        output,
-        element: signature.output.element,
-    };
+    let engine = Embedded { info: info(), graph, input, output, element: signature.output.element };
     Ok(Box::new(Worker::spawn(Box::new(engine), Box::new(|| ()))?))
 }
 

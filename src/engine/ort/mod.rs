@@ -11,7 +11,7 @@ mod session;
 pub(super) use session::{identify, open};
 
 /// What an error says, without the place in ONNX Runtime's source that it puts in front:
-/// "...provider_bridge_ort.cc:2043 ... [ONNXRuntimeError] : 1 : FAIL : Failed to load library ...".
+/// "...provider_bridge_ort.cc:2043 ... \[ONNXRuntimeError\] : 1 : FAIL : Failed to load library ...".
 fn message<R>(error: &ort::Error<R>) -> &str {
     let text = error.message();
     let own =

@@ -2,6 +2,8 @@
 
 use std::marker::PhantomData;
 
+use half::bf16;
+
 use super::Vector;
 
 /// How features are stored between layers, and what is multiplied with what.
@@ -91,4 +93,10 @@ impl<V: Vector> Arithmetic for F32<V> {
         // SAFETY: as above.
         unsafe { [V::load(at), V::load(at.add(stride))] }
     }
+}
+
+/// A cell of two numbers as bfloat16, the first in the lower half.
+pub(in super::super) fn paired([a, b]: [f32; 2]) -> f32 {
+    let bits = |v: f32| u32::from(bf16::from_f32(v).to_bits());
+    f32::from_bits(bits(a) | bits(b) << 16)
 }

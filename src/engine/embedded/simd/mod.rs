@@ -1,12 +1,14 @@
 //! Vectors of 32-bit floats, as this processor has them.
 
 mod arithmetic;
+mod level;
 #[cfg(target_arch = "aarch64")]
 pub(super) mod neon;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86;
 
-pub(super) use arithmetic::{Arithmetic, F32};
+pub(super) use arithmetic::{Arithmetic, F32, paired};
+pub(super) use level::Level;
 
 /// A vector of 32-bit floats. All bits zero must be a value of it.
 ///

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::super::pictures::{self, Form};
 use super::Streaming;
 use crate::engine::rows::RowNetwork;
 use crate::engine::signature::Outlet;
-use crate::engine::{Cancel, Engine, EngineError, EngineInfo, Provider, failure};
-use crate::upscale::{Element, Layout, Rect, Samples, Shape, Size, Tensor};
+use crate::engine::{Cancel, Engine, EngineError, EngineInfo};
+use crate::upscale::{Rect, Size, Tensor};
 
 /// Fewest rows of a strip, in multiples of the halo: its margin is computed twice.
 const LEAST_HALOS: usize = 8;
@@ -22,20 +23,8 @@ pub(in super::super) struct TensorEngine {
 
 impl TensorEngine {
     /// `input` is what the graph says of its input.
-    pub fn new(network: Arc<Streaming>, input: Outlet) -> Self {
-        Self { info: network.info(), network, input }
-    }
-}
-
-impl Streaming {
-    /// What runs.
-    pub(in super::super) fn info(&self) -> EngineInfo {
-        EngineInfo {
-            provider: Provider::Embedded,
-            runtime: format!("Kizuna streaming kernels ({})", self.kernels.name),
-            device: "CPU".into(),
-            precision: self.kernels.precision,
-        }
+    pub fn new(network: Arc<Streaming>, info: EngineInfo, input: Outlet) -> Self {
+        Self { info, network, input }
     }
 }
 
@@ -55,30 +44,12 @@ impl Engine for TensorEngine {
         output: &mut Tensor,
         cancel: &Cancel,
     ) -> Result<(), EngineError> {
-        let Shape { batch, channels, height, width } = input.shape;
-        let (Samples::F32(samples), Layout::Nchw) = (&input.samples, input.layout) else {
-            return Err(failure::run("the network takes planes of 32-bit floats"));
-        };
         let network = &*self.network;
-        self.input.check(input.dims()).map_err(failure::run)?;
-        if channels != network.channels() || !input.is_whole() || samples.is_empty() {
-            return Err(failure::run(format!("the network does not take {:?}", input.shape)));
-        }
-        let scale = network.scale();
-        let (large, outputs) = (Size::new(width * scale, height * scale), network.outputs());
-        output.shape = Shape { batch, channels: outputs, height: large.height, width: large.width };
-        if output.element() != Element::F32 {
-            output.samples = Samples::F32(Vec::new());
-        }
-        let Samples::F32(results) = &mut output.samples else {
-            return Err(failure::run("the output is not of 32-bit floats"));
-        };
-        results.resize(output.shape.elements(), 0.0);
-        let pictures = samples.chunks_exact(channels * height * width);
-        for (picture, result) in pictures.zip(results.chunks_exact_mut(outputs * large.area())) {
-            run_picture(network, Size::new(width, height), picture, result, cancel)?;
-        }
-        Ok(())
+        let (channels, outputs) = (network.channels(), network.outputs());
+        let form = Form { channels, outputs, scale: network.scale() };
+        pictures::run(form, &self.input, input, output, |picture, size, result| {
+            run_picture(network, size, picture, result, cancel)
+        })
     }
 }
 

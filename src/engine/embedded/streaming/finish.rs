@@ -24,6 +24,9 @@ pub(super) unsafe fn finish<V: Vector>(arena: &[f32], out: &mut [f32], row: &Fin
 }
 
 /// Rows of two sub-pixels a pixel, in vectors.
+///
+/// # Safety
+/// As [`finish`].
 #[inline(always)]
 unsafe fn double<V: Vector>(
     arena: *const f32,

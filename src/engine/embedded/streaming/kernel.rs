@@ -3,7 +3,6 @@
 //! All data of a run lie in one slice, the arena, and a job names places in it. A row of a plane may be read one sample before
 //! its first column and is written past its last, up to whole vectors ([`OVERRUN`]).
 
-use crate::engine::Precision;
 use crate::smallnet::{Activation, Base, Form};
 
 /// How many samples past the last of a row may be read and written.
@@ -11,13 +10,7 @@ pub(super) const OVERRUN: usize = 72;
 
 /// Kernels for one kind of processor.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Kernels {
-    /// Short name, to be asked for by.
-    pub nick: &'static str,
-    /// The processor's instructions, as people call them.
-    pub name: &'static str,
-    /// What features are stored in.
-    pub precision: Precision,
+pub(super) struct Kernels {
     /// See [`crate::engine::embedded::simd::Arithmetic::IS_PAIRED`].
     pub is_paired: bool,
     /// See [`crate::engine::embedded::simd::Vector::MANY_REGISTERS`].
@@ -147,11 +140,10 @@ impl Kernels {
 
 /// Compiles the kernels with `features` of the processor, as `module::KERNELS`.
 macro_rules! kernels {
-    ($module:ident, $features:literal, $arithmetic:ty, $nick:literal, $name:literal, $precision:expr) => {
+    ($module:ident, $features:literal, $arithmetic:ty) => {
         pub(super) mod $module {
             #![allow(unused_imports, reason = "not every kind names its arithmetic by all of them")]
             use super::*;
-            use crate::engine::Precision;
             use crate::engine::embedded::simd::{Arithmetic, Vector};
             use crate::engine::embedded::streaming::kernel::{
                 ConvolveRow, FinishRow, KeepRow, Kernels,
@@ -160,9 +152,6 @@ macro_rules! kernels {
 
             /// May be used where the processor has these features.
             pub(in crate::engine::embedded::streaming) const KERNELS: Kernels = Kernels {
-                nick: $nick,
-                name: $name,
-                precision: $precision,
                 is_paired: <$arithmetic>::IS_PAIRED,
                 many_registers: <$arithmetic as Arithmetic>::Vector::MANY_REGISTERS,
                 convolve,

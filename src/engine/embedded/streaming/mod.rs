@@ -35,14 +35,15 @@ mod x86;
 use parking_lot::Mutex;
 
 use super::super::rows::{RowNetwork, Sink, Source};
-use super::super::{Cancel, EngineError, Precision, failure};
+use super::super::{Cancel, EngineError, failure};
+use super::simd::Level;
 use crate::smallnet::{Net, NotSmall};
 use crate::upscale::{Rect, Size};
 use flow::{Flow, Scratch};
+use kernel::Kernels;
 use plan::Plan;
 
 pub(super) use engine::TensorEngine;
-pub(super) use kernel::Kernels;
 
 /// Most channels of a feature that is read again.
 const MAX_HIDDEN: usize = 16;
@@ -61,41 +62,35 @@ pub(super) struct Streaming {
     scratch: Mutex<Vec<Scratch>>,
 }
 
-/// The fastest kernels of this processor for `precision`, or those of the name given; `None` where it has none.
-pub(super) fn choose(precision: Precision, name: Option<&str>) -> Option<Kernels> {
-    let is_it = |k: &Kernels| k.precision == precision && name.is_none_or(|name| name == k.nick);
-    available().into_iter().find(is_it)
-}
-
-/// All kernels that this processor can run, the fastest first.
-fn available() -> Vec<Kernels> {
-    let mut all = Vec::new();
-    #[cfg(target_arch = "x86_64")]
-    {
-        let has_512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
-        if has_512 && is_x86_feature_detected!("avx512bf16") {
-            all.push(x86::avx512_bf16::KERNELS);
-        }
-        if has_512 {
-            all.push(x86::avx512::KERNELS);
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            all.push(x86::avx2::KERNELS);
+impl Kernels {
+    /// Those for `level`.
+    ///
+    /// # Panics
+    /// If this processor does not have it.
+    fn of(level: Level) -> Self {
+        assert!(level.is_here());
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512Bf16 => x86::avx512_bf16::KERNELS,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => x86::avx512::KERNELS,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => x86::avx2::KERNELS,
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => neon::neon::KERNELS,
+            _ => plain::KERNELS,
         }
     }
-    #[cfg(target_arch = "aarch64")]
-    all.push(neon::neon::KERNELS);
-    all.push(plain::KERNELS);
-    all
 }
 
 impl Streaming {
-    /// Makes `net` ready for `kernels`.
+    /// Makes `net` ready for a processor of `level`.
     ///
     /// # Errors
-    /// [`NotSmall`] where the kernels cannot run it after all.
-    pub fn new(net: Net, kernels: Kernels) -> Result<Self, NotSmall> {
+    /// [`NotSmall`] as [`Streaming::check`].
+    pub fn new(net: Net, level: Level) -> Result<Self, NotSmall> {
         Self::check(&net)?;
+        let kernels = Kernels::of(level);
         let plan = Plan::new(net, &kernels)?;
         let margin = plan.features[0].margin;
         // Whole tiles of 64 pixels for the widest layer.
@@ -104,7 +99,7 @@ impl Streaming {
         Ok(Self { plan, kernels, panel, scratch: Mutex::new(Vec::new()) })
     }
 
-    /// Whether `net` is small enough.
+    /// Whether `net` is small enough, and pads as rows can.
     ///
     /// # Errors
     /// [`NotSmall`] says why it is not.
@@ -119,12 +114,7 @@ impl Streaming {
         if last.iter().any(|layer| layer.outputs > MAX_LAST) || net.tail.reduction.is_some() {
             return Err(NotSmall("its last layer is too wide, or made smaller afterwards".into()));
         }
-        Ok(())
-    }
-
-    /// Whether its kernels are for processors that have nothing better.
-    pub fn is_plain(&self) -> bool {
-        self.kernels.nick == "plain"
+        (0..=net.layers.len()).try_for_each(|feature| plan::edge(net, feature).map(drop))
     }
 
     /// Channels of the output, which may differ from those of the input.

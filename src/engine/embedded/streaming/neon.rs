@@ -4,4 +4,4 @@ use super::super::simd::F32;
 use super::super::simd::neon::Neon;
 use super::kernel::kernels;
 
-kernels!(neon, "neon", F32<Neon>, "neon", "NEON", Precision::Fp32);
+kernels!(neon, "neon", F32<Neon>);

@@ -3,13 +3,9 @@
 use super::super::simd::{F32, Plain};
 use super::kernel::Kernels;
 use super::{finish, tile};
-use crate::engine::Precision;
 
 /// May be used everywhere.
 pub(super) const KERNELS: Kernels = Kernels {
-    nick: "plain",
-    name: "plain Rust",
-    precision: Precision::Fp32,
     is_paired: false,
     many_registers: false,
     // SAFETY: no special instructions; `Kernels` checked the places.

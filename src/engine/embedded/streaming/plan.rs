@@ -1,7 +1,6 @@
 //! A network made ready for the kernels: weights in the order in which they are read, and a place for every row.
 
-use half::bf16;
-
+use super::super::simd::paired;
 use super::kernel::Kernels;
 use crate::smallnet::{Base, Edge, Form, Layer, Net, NotSmall, Read};
 
@@ -104,7 +103,7 @@ fn forms(net: &Net, feature: usize) -> Vec<Form> {
 }
 
 /// What lies beyond the edge of `feature`: all 3x3 layers that read it must agree.
-fn edge(net: &Net, feature: usize) -> Result<Edge, NotSmall> {
+pub(super) fn edge(net: &Net, feature: usize) -> Result<Edge, NotSmall> {
     let reads = |layer: &&Layer| layer.reads.iter().any(|read| read.feature == feature);
     let mut edges = net.layers.iter().filter(|l| l.side == 3).filter(reads).map(|l| l.edge);
     let edge = edges.next().unwrap_or(Edge::Zero);
@@ -170,12 +169,6 @@ impl Weights {
         bias.resize(all, 0.0);
         Self { blocks, cells, bias, planes }
     }
-}
-
-/// Two bfloat16 in the bits of a float, the first in the lower half.
-fn paired([a, b]: [f32; 2]) -> f32 {
-    let bits = |v: f32| u32::from(bf16::from_f32(v).to_bits());
-    f32::from_bits(bits(a) | bits(b) << 16)
 }
 
 /// How many outputs are computed together: as many as registers hold sums for.

@@ -28,6 +28,9 @@ pub(super) unsafe fn convolve<A: Arithmetic>(arena: *mut f32, row: &ConvolveRow)
 }
 
 /// Outputs `first..first + O` of the whole row: `V` vectors at a time, fewer at the end.
+///
+/// # Safety
+/// As [`convolve`].
 #[inline(always)]
 unsafe fn strip<A: Arithmetic, const O: usize, const V: usize, const SIDE: usize>(
     arena: *mut f32,
@@ -63,6 +66,9 @@ macro_rules! unroll {
 }
 
 /// `V` vectors of pixels by `O` outputs of sums in registers; weights are spread over vectors as they are needed.
+///
+/// # Safety
+/// As [`convolve`].
 #[inline(always)]
 unsafe fn tile<A: Arithmetic, const O: usize, const V: usize, const SIDE: usize>(
     arena: *mut f32,
@@ -103,6 +109,9 @@ unsafe fn tile<A: Arithmetic, const O: usize, const V: usize, const SIDE: usize>
 }
 
 /// Writes sums of outputs `first..first + O` from column `x` on. Decisions are made once for all of them.
+///
+/// # Safety
+/// As [`convolve`].
 #[inline(always)]
 unsafe fn write<A: Arithmetic, const O: usize, const V: usize>(
     arena: *mut f32,
@@ -169,6 +178,9 @@ unsafe fn write<A: Arithmetic, const O: usize, const V: usize>(
 }
 
 /// Both channels in the form in which they are read.
+///
+/// # Safety
+/// The processor must have the instructions of `V`.
 #[inline(always)]
 unsafe fn shaped<V: Vector>(form: Form, pair: [V; 2]) -> [V; 2] {
     // SAFETY: the caller's promise.

@@ -4,13 +4,6 @@ use super::super::simd::F32;
 use super::super::simd::x86::{Avx2, Avx512, Bf16};
 use super::kernel::kernels;
 
-kernels!(avx512, "avx512f", F32<Avx512>, "avx512", "AVX-512", Precision::Fp32);
-kernels!(
-    avx512_bf16,
-    "avx512f,avx512bw,avx512bf16",
-    Bf16,
-    "avx512-bf16",
-    "AVX-512 BF16",
-    Precision::Bf16
-);
-kernels!(avx2, "avx2,fma", F32<Avx2>, "avx2", "AVX2", Precision::Fp32);
+kernels!(avx512, "avx512f", F32<Avx512>);
+kernels!(avx512_bf16, "avx512f,avx512bw,avx512bf16", Bf16);
+kernels!(avx2, "avx2,fma", F32<Avx2>);

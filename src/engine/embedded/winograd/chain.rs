@@ -1,8 +1,7 @@
 //! Which networks are chains of 3x3 convolutions, and their weights as the kernels read them.
 
-use half::bf16;
-
 use super::super::aligned::Floats;
+use super::super::simd::paired;
 use super::kernel::{Kernels, Weights};
 use super::transform::{self, POINTS};
 use crate::smallnet::{Activation, Base, Edge, Form, Layer, Net, NotSmall, Read, Reduction, Tail};
@@ -75,14 +74,16 @@ fn weights(layer: &Layer, kernels: &Kernels) -> Weights {
     let inputs = layer.weights.len() / (9 * outputs);
     let (lanes, channels) = (kernels.lanes, kernels.channels);
     let (output_step, cells) = (outputs.next_multiple_of(lanes), inputs.div_ceil(channels));
+    let points: Vec<_> = layer.weights.chunks_exact(9).map(transform::filter).collect();
     let mut filters = vec![0.0; POINTS * cells * output_step];
-    for (i, taps) in layer.weights.chunks_exact(9).enumerate() {
-        let (output, input) = (i / inputs, i % inputs);
-        for (point, weight) in transform::filter(taps).into_iter().enumerate() {
-            let cell = (point * cells + input / channels) * output_step + output;
-            filters[cell] = match channels {
-                1 => weight,
-                _ => paired(filters[cell], input % 2, weight),
+    for (i, row) in filters.chunks_exact_mut(output_step).enumerate() {
+        let (point, cell) = (i / cells, i % cells);
+        for (output, filter) in row.iter_mut().take(outputs).enumerate() {
+            let of = &points[output * inputs..][..inputs];
+            let weight = |input: usize| of.get(input).map_or(0.0, |points| points[point]);
+            *filter = match channels {
+                1 => weight(cell),
+                _ => paired([weight(2 * cell), weight(2 * cell + 1)]),
             };
         }
     }
@@ -103,11 +104,4 @@ fn weights(layer: &Layer, kernels: &Kernels) -> Weights {
         bias: Floats::of(&bias),
         slopes: Floats::of(&slopes),
     }
-}
-
-/// A cell of two bfloat16, the first in the lower half, with another one in place of the first or second.
-fn paired(cell: f32, which: usize, weight: f32) -> f32 {
-    let bits = u32::from(bf16::from_f32(weight).to_bits());
-    let (kept, shift) = if which == 0 { (0xffff_0000, 0) } else { (0xffff, 16) };
-    f32::from_bits(cell.to_bits() & kept | bits << shift)
 }

@@ -7,17 +7,10 @@
 use super::super::aligned::Floats;
 use super::super::simd::{Arithmetic, Vector};
 use super::transform::{self, POINTS, TILE, WINDOW};
-use crate::engine::Precision;
 
 /// Kernels for one kind of processor.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Kernels {
-    /// Short name, to be asked for by.
-    pub nick: &'static str,
-    /// The processor's instructions, as people call them.
-    pub name: &'static str,
-    /// What is multiplied.
-    pub precision: Precision,
+pub(super) struct Kernels {
     /// Channels are stored in multiples of this.
     pub lanes: usize,
     /// Channels of a cell of transformed tiles and filters: 1, or 2 that are multiplied at once.
@@ -77,11 +70,6 @@ pub(super) struct Scratch {
 }
 
 impl Kernels {
-    /// Whether they are for processors that have nothing better.
-    pub fn is_plain(&self) -> bool {
-        self.nick == "plain"
-    }
-
     /// Convolves a run of tiles.
     ///
     /// # Panics

@@ -32,15 +32,16 @@ mod tail;
 mod transform;
 
 use super::super::signature::Outlet;
-use super::super::{Cancel, Engine, EngineError, EngineInfo, Provider, failure};
+use super::super::{Cancel, Engine, EngineError, EngineInfo};
+use super::pictures::{self, Form};
+use super::simd::Level;
 use crate::smallnet::{Net, NotSmall};
-use crate::upscale::{Element, Layout, Samples, Shape, Size, Tensor};
+use crate::upscale::Tensor;
 use chain::Chain;
 use flow::Features;
+use kernel::Kernels;
 
 pub(super) use chain::check;
-pub(super) use kernel::Kernels;
-pub(super) use kinds::choose;
 
 /// An engine that takes planes of 32-bit floats, of any size.
 pub(super) struct Winograd {
@@ -51,24 +52,14 @@ pub(super) struct Winograd {
     features: Features,
 }
 
-/// What an engine with these kernels says of itself.
-pub(super) fn info(kernels: &Kernels) -> EngineInfo {
-    EngineInfo {
-        provider: Provider::Embedded,
-        runtime: format!("Kizuna Winograd kernels ({})", kernels.name),
-        device: "CPU".into(),
-        precision: kernels.precision,
-    }
-}
-
 impl Winograd {
-    /// Makes `net` ready. `input` is what the graph says of its input.
+    /// Makes `net` ready for a processor of `level`. `input` is what the graph says of its input.
     ///
     /// # Errors
     /// [`NotSmall`] where it is no chain.
-    pub fn new(net: Net, kernels: Kernels, input: Outlet) -> Result<Self, NotSmall> {
+    pub fn new(net: Net, level: Level, info: EngineInfo, input: Outlet) -> Result<Self, NotSmall> {
+        let kernels = Kernels::of(level);
         let chain = Chain::new(net, &kernels)?;
-        let info = info(&kernels);
         Ok(Self { chain, kernels, input, info, features: Features::default() })
     }
 }
@@ -84,36 +75,17 @@ impl Engine for Winograd {
         output: &mut Tensor,
         cancel: &Cancel,
     ) -> Result<(), EngineError> {
-        let Shape { channels, height, width, .. } = input.shape;
-        let (Samples::F32(samples), Layout::Nchw) = (&input.samples, input.layout) else {
-            return Err(failure::run("the network takes planes of 32-bit floats"));
-        };
         let Self { chain, kernels, features, .. } = self;
-        self.input.check(input.dims()).map_err(failure::run)?;
-        if channels != chain.channels || !input.is_whole() || samples.is_empty() {
-            return Err(failure::run(format!("the network does not take {:?}", input.shape)));
-        }
-        let (small, scale) = (Size::new(width, height), chain.scale);
-        let large = Size::new(width * scale, height * scale);
-        let (channels, height, width) = (chain.outputs, large.height, large.width);
-        output.shape = Shape { channels, height, width, ..input.shape };
-        if output.element() != Element::F32 {
-            output.samples = Samples::F32(Vec::new());
-        }
-        let Samples::F32(results) = &mut output.samples else {
-            return Err(failure::run("the output is not of 32-bit floats"));
-        };
-        results.resize(output.shape.elements(), 0.0);
-        let pictures = samples.chunks_exact(chain.channels * small.area());
-        for (picture, result) in pictures.zip(results.chunks_exact_mut(channels * large.area())) {
+        let Chain { channels, outputs, scale, .. } = *chain;
+        let form = Form { channels, outputs, scale };
+        pictures::run(form, &self.input, input, output, |picture, size, result| {
             let mut planes: Vec<_> = result
-                .chunks_exact_mut(large.area())
-                .map(|plane| plane.chunks_exact_mut(large.width * scale))
+                .chunks_exact_mut(size.area() * scale * scale)
+                .map(|plane| plane.chunks_exact_mut(size.width * scale * scale))
                 .collect();
             let line = |_| planes.iter_mut().filter_map(Iterator::next).collect();
-            let lines = (0..small.height).map(line).collect();
-            flow::run(chain, kernels, features, (picture, small), lines, cancel)?;
-        }
-        Ok(())
+            let lines = (0..size.height).map(line).collect();
+            flow::run(chain, kernels, features, (picture, size), lines, cancel)
+        })
     }
 }

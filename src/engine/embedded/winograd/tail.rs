@@ -32,15 +32,16 @@ pub(super) fn finish(
     work: &mut Work,
 ) {
     let (factor, tail) = (chain.tail.factor, &chain.tail);
-    let none = Reduction { stride: factor, up: 0, side: factor, before: 0, weights: vec![] };
-    let reduction = tail.reduction.as_ref().unwrap_or(&none);
-    // Enlarged rows that are looked at.
-    let count = factor - reduction.stride + reduction.side;
+    // Enlarged rows that are looked at, and how many of them lie above the pixel's own.
+    let (count, before) = match &tail.reduction {
+        Some(reduction) => (factor - reduction.stride + reduction.side, reduction.before),
+        None => (factor, 0),
+    };
     let stride = size.width + 2;
     work.phases.resize(count * factor * stride, 0.0);
     for (channel, lines) in lines.iter_mut().enumerate() {
         for (i, phases) in work.phases.chunks_exact_mut(factor * stride).enumerate() {
-            let row = (y * factor + i).saturating_sub(reduction.before);
+            let row = (y * factor + i).saturating_sub(before);
             let row = row.min(size.height * factor - 1);
             let subpixels = &tail.subpixels[(channel * factor + row % factor) * factor..][..factor];
             let pixels = last.pixels(row / factor);
