@@ -129,6 +129,7 @@ fn moving(
     }
     if size == MIDDLE && model.provider == "openvino" {
         runners.push(Runner::kizuna(&["border=mirror"]));
+        runners.push(Runner::embedded(&["border=mirror"]));
     }
     runners.extend(peers);
     let rounds = if size == SMALL || size == MIDDLE { 3 } else { 2 };
