@@ -6,7 +6,7 @@ use crate::upscale::{Element, Layout, Samples, Shape, Size, Tensor};
 
 /// What kernels make of a picture.
 #[derive(Clone, Copy)]
-pub(super) struct Form {
+pub(super) struct Upscaling {
     /// Channels of the input.
     pub channels: usize,
     /// Channels of the output.
@@ -21,7 +21,7 @@ pub(super) struct Form {
 /// # Errors
 /// [`EngineError::Run`] where the tensor is not what the network takes, and those of `each`.
 pub(super) fn run(
-    Form { channels, outputs, scale }: Form,
+    Upscaling { channels, outputs, scale }: Upscaling,
     outlet: &Outlet,
     input: &Tensor,
     output: &mut Tensor,

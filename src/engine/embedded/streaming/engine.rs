@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::super::pictures::{self, Form};
+use super::super::pictures::{self, Upscaling};
 use super::Streaming;
 use crate::engine::rows::RowNetwork;
 use crate::engine::signature::Outlet;
@@ -46,8 +46,8 @@ impl Engine for TensorEngine {
     ) -> Result<(), EngineError> {
         let network = &*self.network;
         let (channels, outputs) = (network.channels(), network.outputs());
-        let form = Form { channels, outputs, scale: network.scale() };
-        pictures::run(form, &self.input, input, output, |picture, size, result| {
+        let upscaling = Upscaling { channels, outputs, scale: network.scale() };
+        pictures::run(upscaling, &self.input, input, output, |picture, size, result| {
             run_picture(network, size, picture, result, cancel)
         })
     }

@@ -5,6 +5,7 @@
 //! mod.rs         Engine: tensors through a chain
 //!   chain.rs     which networks are chains, and their weights
 //!   flow.rs      a picture through all layers, a band of rows at a time, on all cores
+//!   features.rs  the newest rows of each layer
 //!   kernel.rs    a run of tiles of one layer; kinds.rs: for which processors
 //!   transform.rs the algorithm's transformations
 //!   tail.rs      a row of the output
@@ -14,6 +15,7 @@
 //! cancel out again.
 
 mod chain;
+mod features;
 mod flow;
 #[allow(
     unsafe_code,
@@ -33,12 +35,12 @@ mod transform;
 
 use super::super::signature::Outlet;
 use super::super::{Cancel, Engine, EngineError, EngineInfo};
-use super::pictures::{self, Form};
+use super::pictures::{self, Upscaling};
 use super::simd::Level;
 use crate::smallnet::{Net, NotSmall};
 use crate::upscale::Tensor;
 use chain::Chain;
-use flow::Features;
+use flow::Memory;
 use kernel::Kernels;
 
 pub(super) use chain::check;
@@ -49,7 +51,7 @@ pub(super) struct Winograd {
     kernels: Kernels,
     input: Outlet,
     info: EngineInfo,
-    features: Features,
+    memory: Memory,
 }
 
 impl Winograd {
@@ -60,7 +62,7 @@ impl Winograd {
     pub fn new(net: Net, level: Level, info: EngineInfo, input: Outlet) -> Result<Self, NotSmall> {
         let kernels = Kernels::of(level);
         let chain = Chain::new(net, &kernels)?;
-        Ok(Self { chain, kernels, input, info, features: Features::default() })
+        Ok(Self { chain, kernels, input, info, memory: Memory::default() })
     }
 }
 
@@ -75,17 +77,17 @@ impl Engine for Winograd {
         output: &mut Tensor,
         cancel: &Cancel,
     ) -> Result<(), EngineError> {
-        let Self { chain, kernels, features, .. } = self;
+        let Self { chain, kernels, memory, .. } = self;
         let Chain { channels, outputs, scale, .. } = *chain;
-        let form = Form { channels, outputs, scale };
-        pictures::run(form, &self.input, input, output, |picture, size, result| {
+        let upscaling = Upscaling { channels, outputs, scale };
+        pictures::run(upscaling, &self.input, input, output, |picture, size, result| {
             let mut planes: Vec<_> = result
                 .chunks_exact_mut(size.area() * scale * scale)
                 .map(|plane| plane.chunks_exact_mut(size.width * scale * scale))
                 .collect();
             let line = |_| planes.iter_mut().filter_map(Iterator::next).collect();
             let lines = (0..size.height).map(line).collect();
-            flow::run(chain, kernels, features, (picture, size), lines, cancel)
+            flow::run(chain, kernels, memory, (picture, size), lines, cancel)
         })
     }
 }

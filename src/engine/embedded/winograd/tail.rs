@@ -5,7 +5,7 @@
 use multiversion::multiversion;
 
 use super::chain::Chain;
-use super::flow::Rows;
+use super::features::Rows;
 use crate::smallnet::{Base, Reduction};
 use crate::upscale::Size;
 
