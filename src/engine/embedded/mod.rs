@@ -123,7 +123,7 @@ pub(super) fn has_fast_kernels(model: &ModelSource, options: &EngineOptions) -> 
 /// bf16, where streaming kernels run `model` and the processor has it.
 ///
 /// The others have it too, for those who ask: half as fast again, but at 50 dB, and more different from place to place than a
-/// code, while their fp32 is as fast as the bf16 of others.
+/// code, while their fp32 is faster than the bf16 of others.
 pub(super) fn native_reduced_precision(
     model: &ModelSource,
     options: &EngineOptions,
