@@ -14,11 +14,10 @@ pub(super) struct Floats {
 }
 
 impl Floats {
-    /// `samples` at a better place.
-    pub fn of(samples: &[f32]) -> Self {
+    /// So many zeros.
+    pub fn zeros(length: usize) -> Self {
         let mut floats = Self::default();
-        floats.reserve(samples.len());
-        floats.copy_from_slice(samples);
+        floats.reserve(length);
         floats
     }
 

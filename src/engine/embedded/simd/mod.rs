@@ -47,10 +47,32 @@ pub(super) trait Vector: Copy {
     /// # Safety
     /// See [`Vector::splat`].
     unsafe fn interleave(self, other: Self) -> (Self, Self);
-    /// A hint that the vector at `at` will be loaded soon; it need not be one.
-    fn will_load(_at: *const f32) {}
-    /// A hint that a vector will be stored at `at` soon; it need not be a place.
-    fn will_store(_at: *mut f32) {}
+}
+
+/// A hint that the cache line at `at` will be read soon; there need not be one.
+#[inline(always)]
+pub(super) fn will_load(at: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every processor of this kind has the instruction; any address is allowed.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
+/// A hint that the cache line at `at` will be written soon; there need not be one.
+#[inline(always)]
+pub(super) fn will_store(at: *mut f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: as above.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_ET0>(at.cast_const().cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }
 
 /// Plain Rust, which the compiler makes vectors of as it can. `unsafe` for the pointers alone.

@@ -66,19 +66,8 @@ impl Vector for Avx512 {
             )
         }
     }
-
-    #[inline(always)]
-    fn will_load(at: *const f32) {
-        // SAFETY: every processor of this kind has the instruction; any address is allowed.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
-    }
-
-    #[inline(always)]
-    fn will_store(at: *mut f32) {
-        // SAFETY: as above.
-        unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast_const().cast()) }
-    }
 }
+
 /// Features as bfloat16, two channels in a cell; sums in 32 bits.
 pub(in super::super) struct Bf16;
 
@@ -200,17 +189,5 @@ impl Vector for Avx2 {
                 Self(_mm256_permute2f128_ps::<0x31>(low, high)),
             )
         }
-    }
-
-    #[inline(always)]
-    fn will_load(at: *const f32) {
-        // SAFETY: every processor of this kind has the instruction; any address is allowed.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
-    }
-
-    #[inline(always)]
-    fn will_store(at: *mut f32) {
-        // SAFETY: as above.
-        unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast_const().cast()) }
     }
 }

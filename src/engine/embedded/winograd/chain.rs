@@ -75,7 +75,7 @@ fn weights(layer: &Layer, kernels: &Kernels) -> Weights {
     let (lanes, channels) = (kernels.lanes, kernels.channels);
     let (output_step, cells) = (outputs.next_multiple_of(lanes), inputs.div_ceil(channels));
     let points: Vec<_> = layer.weights.chunks_exact(9).map(transform::filter).collect();
-    let mut filters = vec![0.0; POINTS * cells * output_step];
+    let mut filters = Floats::zeros(POINTS * cells * output_step);
     for (i, row) in filters.chunks_exact_mut(output_step).enumerate() {
         let (point, cell) = (i / cells, i % cells);
         for (output, filter) in row.iter_mut().take(outputs).enumerate() {
@@ -87,21 +87,14 @@ fn weights(layer: &Layer, kernels: &Kernels) -> Weights {
             };
         }
     }
-    let slope = |output: usize| match &layer.activation {
-        Activation::None => 1.0,
-        Activation::Relu => 0.0,
-        Activation::Slopes(slopes) => slopes[output],
-    };
-    let mut slopes: Vec<f32> = (0..outputs).map(slope).collect();
-    let mut bias = layer.bias.clone();
-    slopes.resize(output_step, 0.0);
-    bias.resize(output_step, 0.0);
-    Weights {
-        cells,
-        input_step: inputs.next_multiple_of(lanes),
-        output_step,
-        filters: Floats::of(&filters),
-        bias: Floats::of(&bias),
-        slopes: Floats::of(&slopes),
+    let mut bias = Floats::zeros(output_step);
+    bias[..outputs].copy_from_slice(&layer.bias);
+    let mut slopes = Floats::zeros(output_step);
+    match &layer.activation {
+        Activation::None => slopes[..outputs].fill(1.0),
+        Activation::Relu => {}
+        Activation::Slopes(all) => slopes[..outputs].copy_from_slice(all),
     }
+    let input_step = inputs.next_multiple_of(lanes);
+    Weights { cells, input_step, output_step, filters, bias, slopes }
 }

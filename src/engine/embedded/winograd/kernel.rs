@@ -5,7 +5,7 @@
 //! product is a matrix of tiles and channels by a matrix of channels and outputs, one for each of the 36 points.
 
 use super::super::aligned::Floats;
-use super::super::simd::{Arithmetic, Vector};
+use super::super::simd::{Arithmetic, Vector, will_load, will_store};
 use super::transform::{self, POINTS, TILE, WINDOW};
 
 /// Kernels for one kind of processor.
@@ -131,7 +131,7 @@ unsafe fn transform_tile<A: Arithmetic>(run: &Run, tile: usize, points: *mut f32
             for x in WINDOW..WINDOW + TILE {
                 for y in 0..WINDOW {
                     if !is_last {
-                        A::Vector::will_load(rows[y].add(x * input_step));
+                        will_load(rows[y].add(x * input_step));
                     }
                 }
             }
@@ -204,7 +204,7 @@ unsafe fn finish_tile<A: Arithmetic>(run: &mut Run, tile: usize, products: *cons
                 let to = row.as_mut_ptr().add(tile * TILE * output_step + c);
                 for x in 0..TILE {
                     // Rows are long out of the cache when they are made again.
-                    A::Vector::will_store(to.wrapping_add((TILE + x) * output_step));
+                    will_store(to.wrapping_add((TILE + x) * output_step));
                     if x < columns {
                         activate(sums[y][x].plus(bias), slope).store(to.add(x * output_step));
                     }
