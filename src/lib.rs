@@ -28,9 +28,14 @@ pub mod engine;
 
 pub mod smallnet;
 
+pub mod shader;
+
 pub mod models;
 
 pub mod session;
+
+#[cfg(feature = "gl")]
+pub mod gl;
 
 #[cfg(feature = "plugin")]
 pub mod elements;

@@ -24,8 +24,8 @@ const FORMAT: u32 = 2;
 /// How names begin that are not final.
 const DRAFT: &str = ".draft-";
 
-/// Entries are a few lines; what is longer is none of ours.
-const MAX_BYTES: u64 = 64 * 1024;
+/// The largest entries are compiled programs; what is longer is none of ours.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// A directory of entries; [`Cache::default`] keeps nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

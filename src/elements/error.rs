@@ -1,8 +1,10 @@
 //! The one table of errors and GStreamer's domains.
 
 use crate::engine::EngineError;
+use crate::gl::GlError;
 use crate::models::ModelError;
 use crate::session::SessionError;
+use crate::shader::ShaderError;
 use crate::upscale::UpscaleError;
 
 /// The message that an element posts for `error`.
@@ -15,7 +17,7 @@ pub fn message(error: &SessionError) -> gst::ErrorMessage {
     }
 }
 
-fn model(error: &ModelError) -> gst::ErrorMessage {
+pub fn model(error: &ModelError) -> gst::ErrorMessage {
     match error {
         ModelError::NotFound { .. } => gst::error_msg!(gst::ResourceError::NotFound, ("{error}")),
         ModelError::Read { .. } => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),
@@ -35,5 +37,24 @@ fn engine(error: &EngineError) -> gst::ErrorMessage {
             gst::error_msg!(gst::ResourceError::NoSpaceLeft, ("{error}"))
         }
         _ => gst::error_msg!(gst::StreamError::Failed, ("{error}")),
+    }
+}
+
+/// The message for what is wrong with a shader file.
+pub fn shader(error: &ShaderError) -> gst::ErrorMessage {
+    match error {
+        ShaderError::Read { .. } => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),
+        _ => gst::error_msg!(gst::ResourceError::Failed, ("{error}")),
+    }
+}
+
+/// The message for what OpenGL cannot do.
+pub fn gl(error: &GlError) -> gst::ErrorMessage {
+    match error {
+        GlError::Shader(e) => shader(e),
+        GlError::Unsupported { .. } => gst::error_msg!(gst::LibraryError::Init, ("{error}")),
+        GlError::OutOfMemory(_) => gst::error_msg!(gst::ResourceError::NoSpaceLeft, ("{error}")),
+        GlError::Frame(_) => gst::error_msg!(gst::StreamError::Format, ("{error}")),
+        _ => gst::error_msg!(gst::ResourceError::Failed, ("{error}")),
     }
 }

@@ -1,11 +1,17 @@
 //! Thin GStreamer shells over the pure layers.
 
 mod error;
-mod kizunasr;
+mod fixate;
+mod metas;
 mod video;
 
+mod kizunashader;
+mod kizunasr;
+
+pub use kizunashader::KizunaShader;
 pub use kizunasr::KizunaSr;
 
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 /// What the pure layers and the runtimes log.
@@ -26,5 +32,12 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
     if log::set_logger(&*RUNTIME_LOG).is_ok() {
         log::set_max_level(log::LevelFilter::Debug);
     }
-    kizunasr::register(plugin)
+    kizunasr::register(plugin)?;
+    kizunashader::register(plugin)
+}
+
+/// Where the plugin's own file lies; in a program that links it statically, where the program lies.
+fn plugin_dir() -> Option<PathBuf> {
+    let plugin = gst::Registry::get().find_plugin("kizuna").and_then(|p| p.filename());
+    plugin.or_else(|| std::env::current_exe().ok())?.parent().map(Into::into)
 }

@@ -125,7 +125,7 @@ impl Frames for VideoPair {
 }
 
 /// Bytes from row to row, by plane. A negative one, which no buffer of ours has, becomes 0 and is refused.
-fn strides<F: VideoFrameExt>(frame: &F) -> Vec<usize> {
+pub fn strides<F: VideoFrameExt>(frame: &F) -> Vec<usize> {
     let count = frame.n_planes() as usize;
     frame.plane_stride().iter().take(count).map(|&s| usize::try_from(s).unwrap_or(0)).collect()
 }

@@ -107,6 +107,11 @@ impl<'a> FrameView<'a> {
         self.size
     }
 
+    /// The bytes of plane `plane`, and how many there are from row to row. Panics if there is no such plane.
+    pub fn plane(&self, plane: usize) -> (&'a [u8], usize) {
+        (self.planes[plane], self.strides[plane])
+    }
+
     /// Row `y` of plane `plane`, without the padding at its end. Panics outside the plane.
     pub fn row(&self, plane: usize, y: usize) -> &'a [u8] {
         &self.planes[plane][y * self.strides[plane]..][..self.format.row_bytes(plane, self.size)]
@@ -150,6 +155,11 @@ impl<'a> FrameViewMut<'a> {
     /// Its size in pixels.
     pub const fn size(&self) -> Size {
         self.size
+    }
+
+    /// The bytes of plane `plane`, and how many there are from row to row. Panics if there is no such plane.
+    pub fn plane_mut(&mut self, plane: usize) -> (&mut [u8], usize) {
+        (self.planes[plane], self.strides[plane])
     }
 
     /// Cuts the frame into bands of `height` luma rows (a multiple of every subsampling factor; the last may be lower).

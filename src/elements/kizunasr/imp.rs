@@ -1,6 +1,5 @@
 //! The element's virtual functions.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -15,11 +14,11 @@ use gst_video::subclass::prelude::*;
 use parking_lot::Mutex;
 
 use super::clock::{LateFrames, Pace};
-use super::metas::Fate;
 use super::settings::{self, Fallback, Settings};
-use super::{caps, metas, status};
+use super::{caps, status};
+use crate::elements::metas::{self, Fate};
 use crate::elements::video::VideoPair;
-use crate::elements::{error, video};
+use crate::elements::{error, fixate::fixate, plugin_dir, video};
 use crate::engine::Cancel;
 use crate::session::{Finished, Loaded, Notice, Session, SessionError, Setup, Stats, Treatment};
 
@@ -245,12 +244,6 @@ impl KizunaSr {
     }
 }
 
-/// Where the plugin's own file lies; in a program that links it statically, where the program lies.
-fn plugin_dir() -> Option<PathBuf> {
-    let plugin = gst::Registry::get().find_plugin("kizuna").and_then(|p| p.filename());
-    plugin.or_else(|| std::env::current_exe().ok())?.parent().map(Into::into)
-}
-
 #[glib::object_subclass]
 impl ObjectSubclass for KizunaSr {
     const NAME: &'static str = "GstKizunaSr";
@@ -376,7 +369,7 @@ impl BaseTransformImpl for KizunaSr {
     ) -> gst::Caps {
         match video::info(caps) {
             Some(info) if direction == gst::PadDirection::Sink => {
-                caps::fixate(&info, self.factor(), othercaps)
+                fixate(&info, self.factor(), othercaps)
             }
             _ => self.parent_fixate_caps(direction, caps, othercaps),
         }

@@ -27,8 +27,6 @@ mod caps;
 
 mod clock;
 
-mod metas;
-
 mod imp;
 
 glib::wrapper! {

@@ -1,0 +1,437 @@
+//! The element's virtual functions.
+
+use std::sync::LazyLock;
+use std::time::Instant;
+
+use gst::glib;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::prelude::*;
+use gst_video::subclass::prelude::*;
+use parking_lot::Mutex;
+
+use super::display::{Shared, Sharing};
+use super::session::{Session, Side};
+use super::settings::{self, Config, Settings};
+use super::status::{self, Status};
+use super::{caps, session};
+use crate::elements::metas::{self, Fate};
+use crate::elements::{error, fixate::fixate, video};
+use crate::gl::GlError;
+use crate::shader::ShaderFile;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "kizunashader",
+        gst::DebugColorFlags::empty(),
+        Some("Kizuna real-time shaders"),
+    )
+});
+
+/// Locks with one purpose each; none that a property, a query or `set_context` wants is held while OpenGL works.
+#[derive(Default)]
+pub struct KizunaShader {
+    /// What was typed.
+    settings: Mutex<Settings>,
+    /// Displays and contexts.
+    sharing: Sharing,
+    /// Input and output.
+    negotiated: Mutex<Option<(Side, Side)>>,
+    /// What `stats` shows.
+    status: Mutex<Status>,
+    /// The passes; taken by the streaming thread, and where that has ended.
+    session: Mutex<Option<Session>>,
+}
+
+impl KizunaShader {
+    fn element(&self) -> gst::Element {
+        self.obj().clone().upcast()
+    }
+
+    /// Settings, and the files that they ask for.
+    fn config(&self) -> Result<(Config, Vec<ShaderFile>), gst::ErrorMessage> {
+        let config = self.settings.lock().config();
+        let config = config.map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
+        let files = session::files(&config)?;
+        Ok((config, files))
+    }
+
+    /// Opens a session for what was negotiated, unless the one there is suits.
+    fn open_session(&self, context: gst_gl::GLContext) -> Result<(), gst::ErrorMessage> {
+        let sides = self.negotiated.lock().clone();
+        let sides =
+            sides.ok_or_else(|| gst::error_msg!(gst::CoreError::Negotiation, ("no caps")))?;
+        let mut slot = self.session.lock();
+        if slot.as_ref().is_some_and(|session| session.suits(&context, &sides)) {
+            return Ok(());
+        }
+        let (config, files) = self.config()?;
+        // The old textures' memory is given back first.
+        *slot = None;
+        let session = Session::open(context, sides, config, &files).map_err(|e| error::gl(&e))?;
+        self.note_passes(&session);
+        *slot = Some(session);
+        Ok(())
+    }
+
+    /// Takes over settings that were changed while frames flow; what is wrong with them is a warning, and the old ones stay.
+    fn follow_settings(&self, session: &mut Session) {
+        let wanted = self.settings.lock().config();
+        if !session.is_news(&wanted) {
+            return;
+        }
+        let changed = self.config().and_then(|(config, files)| {
+            session.prepare(&config, &files).map_err(|e| error::gl(&e))
+        });
+        match changed {
+            Ok(()) => self.note_passes(session),
+            Err(e) => self.warn(&format!("{}; what ran before goes on", text(&e))),
+        }
+    }
+
+    fn warn(&self, text: &str) {
+        gst::warning!(CAT, imp = self, "{text}");
+        gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{text}"));
+    }
+
+    fn note_passes(&self, session: &Session) {
+        for skipped in session.skipped() {
+            gst::info!(CAT, imp = self, "pass '{}' does not run: {}", skipped.name, skipped.reason);
+        }
+        self.status.lock().skipped = session.skipped().to_vec();
+    }
+
+    /// The frame `input` as `output`.
+    fn render(&self, input: &gst::BufferRef, output: &mut gst::BufferRef) -> Result<(), GlError> {
+        let begun = Instant::now();
+        let mut slot = self.session.lock();
+        let session =
+            slot.as_mut().ok_or_else(|| GlError::Frame("nothing was negotiated".into()))?;
+        self.follow_settings(session);
+        if input.flags().contains(gst::BufferFlags::DISCONT) {
+            session.forget();
+        }
+        session.render(input, output)?;
+        let mut status = self.status.lock();
+        status.frames += 1;
+        status.busy += begun.elapsed();
+        Ok(())
+    }
+
+    /// What `stats` shows, with the passes' times so far.
+    fn stats(&self) -> gst::Structure {
+        // Whoever asks waits for no frame: times are those of the last time that nobody was at work.
+        let figures =
+            self.session.try_lock().and_then(|mut slot| slot.as_mut().map(Session::figures));
+        let mut status = self.status.lock();
+        if let Some((device, passes)) = figures {
+            (status.device, status.passes) = (device, passes);
+        }
+        status.stats()
+    }
+}
+
+/// What a message says.
+fn text(message: &gst::ErrorMessage) -> String {
+    format!("{message}")
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for KizunaShader {
+    const NAME: &'static str = "GstKizunaShader";
+    type Type = super::KizunaShader;
+    type ParentType = gst_video::VideoFilter;
+}
+
+impl ObjectImpl for KizunaShader {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static ALL: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            settings::PROPERTIES.iter().cloned().chain(status::properties()).collect()
+        });
+        &ALL
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        self.settings.lock().set(pspec.name(), value);
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        let typed = self.settings.lock().get(pspec.name());
+        typed.unwrap_or_else(|| self.stats().to_value())
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        // Else downstream's own wish comes first, and with it plain memory between two of us.
+        self.obj().set_prefer_passthrough(false);
+    }
+}
+
+impl GstObjectImpl for KizunaShader {}
+
+impl ElementImpl for KizunaShader {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Kizuna real-time shaders",
+                "Filter/Effect/Converter/Video/Scaler",
+                "Upscales anime in real time by OpenGL shaders: five stages of our own, and any mpv user shader",
+                "The Kizuna developers",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
+                .into_iter()
+                .filter_map(|(name, direction)| {
+                    let always = gst::PadPresence::Always;
+                    gst::PadTemplate::new(name, direction, always, &caps::template()).ok()
+                })
+                .collect()
+        });
+        &TEMPLATES
+    }
+
+    fn set_context(&self, context: &gst::Context) {
+        if self.sharing.set(&self.element(), context) {
+            // Our context belongs to another display now: allocation finds one of the new one.
+            self.obj().src_pad().mark_reconfigure();
+        }
+        self.parent_set_context(context);
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::NullToReady {
+            self.sharing.find_display(&self.element());
+        }
+        let changed = self.parent_change_state(transition)?;
+        if transition == gst::StateChange::ReadyToNull {
+            self.sharing.forget();
+        }
+        Ok(changed)
+    }
+}
+
+impl BaseTransformImpl for KizunaShader {
+    const MODE: gst_base::subclass::BaseTransformMode =
+        gst_base::subclass::BaseTransformMode::NeverInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        *self.status.lock() = Status::default();
+        // What is wrong with files is said before any frame comes.
+        self.config().map(|_| ())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        let _ = self.stats();
+        *self.session.lock() = None;
+        self.sharing.forget_context();
+        *self.negotiated.lock() = None;
+        Ok(())
+    }
+
+    fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        if let gst::QueryViewMut::Context(query) = query.view_mut() {
+            let Shared { display, application, context } = self.sharing.shared();
+            if gst_gl::functions::gl_handle_context_query(
+                &*self.obj(),
+                query,
+                display.as_ref(),
+                context.as_ref(),
+                application.as_ref(),
+            ) {
+                return true;
+            }
+        }
+        BaseTransformImplExt::parent_query(self, direction, query)
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        if let gst::EventView::FlushStop(_) = event.view()
+            && let Some(session) = &mut *self.session.lock()
+        {
+            session.forget();
+        }
+        self.parent_sink_event(event)
+    }
+
+    fn transform_caps(
+        &self,
+        direction: gst::PadDirection,
+        caps: &gst::Caps,
+        filter: Option<&gst::Caps>,
+    ) -> Option<gst::Caps> {
+        Some(caps::transform(caps, direction == gst::PadDirection::Sink, filter))
+    }
+
+    fn fixate_caps(
+        &self,
+        direction: gst::PadDirection,
+        caps: &gst::Caps,
+        othercaps: gst::Caps,
+    ) -> gst::Caps {
+        match video::info(caps) {
+            Some(info) if direction == gst::PadDirection::Sink => {
+                let gl_first = caps::has_display_behind(self.obj().src_pad());
+                let factor = self.settings.lock().factor();
+                fixate(&info, factor, caps::preferring(&othercaps, gl_first))
+            }
+            _ => self.parent_fixate_caps(direction, caps, othercaps),
+        }
+    }
+
+    fn propose_allocation(
+        &self,
+        decided: Option<&gst::query::Allocation>,
+        query: &mut gst::query::Allocation,
+    ) -> Result<(), gst::LoggableError> {
+        if decided.is_some()
+            && let (Some(caps), needs_pool) = query.get_owned()
+            && caps::is_gl(&caps)
+        {
+            let context = self.sharing.find_context(&self.element());
+            let context = context.map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
+            if needs_pool {
+                let (pool, size) = pool(&context, &caps)?;
+                query.add_allocation_pool(Some(&pool), size, 0, 0);
+            }
+            query.add_allocation_meta::<gst_gl::GLSyncMeta>(None);
+        }
+        self.parent_propose_allocation(decided, query)
+    }
+
+    fn decide_allocation(
+        &self,
+        query: &mut gst::query::Allocation,
+    ) -> Result<(), gst::LoggableError> {
+        let failed = |message: gst::ErrorMessage| {
+            let error = gst::loggable_error!(CAT, "{message}");
+            self.post_error_message(message);
+            error
+        };
+        let context = self.sharing.find_context(&self.element()).map_err(|e| {
+            failed(gst::error_msg!(
+                gst::ResourceError::NotFound,
+                ("no OpenGL context can be made: {e}")
+            ))
+        })?;
+        self.open_session(context.clone()).map_err(failed)?;
+        if let (Some(caps), _) = query.get_owned()
+            && caps::is_gl(&caps)
+        {
+            // Allocators and pools of others may belong to contexts that ours shares nothing with.
+            while query.allocation_params().next().is_some() {
+                query.remove_nth_allocation_param(0);
+            }
+            let asked =
+                query.allocation_pools().next().map_or((0, 0), |(_, _, min, max)| (min, max));
+            while query.allocation_pools().next().is_some() {
+                query.remove_nth_allocation_pool(0);
+            }
+            let (pool, size) = pool(&context, &caps)?;
+            query.add_allocation_pool(Some(&pool), size, asked.0, asked.1);
+        }
+        self.parent_decide_allocation(query)
+    }
+
+    // In place of GstVideoFilter's, which would map textures to memory.
+    fn transform(
+        &self,
+        input: &gst::Buffer,
+        output: &mut gst::BufferRef,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        if is_interlaced(input) {
+            gst::element_imp_error!(self, gst::StreamError::Format, ("{INTERLACED}"));
+            return Err(gst::FlowError::Error);
+        }
+        match self.render(input, output) {
+            Ok(()) => Ok(gst::FlowSuccess::Ok),
+            Err(e) => {
+                gst::error!(CAT, imp = self, "{e}");
+                self.post_error_message(error::gl(&e));
+                Err(gst::FlowError::Error)
+            }
+        }
+    }
+
+    fn transform_meta<'a>(
+        &self,
+        outbuf: &mut gst::BufferRef,
+        meta: gst::MetaRef<'a, gst::Meta>,
+        inbuf: &'a gst::BufferRef,
+    ) -> bool {
+        // It is about the input's textures, but has no tag that says so.
+        if meta.api() == gst_gl::GLSyncMeta::meta_api() {
+            return false;
+        }
+        let infos = self.negotiated.lock().as_ref().map(|(i, o)| (i.info.clone(), o.info.clone()));
+        let Some((input, output)) = infos else { return false };
+        match metas::carry(&meta, outbuf, &input, &output) {
+            Fate::Copied => true,
+            Fate::Settled => false,
+            Fate::Unknown => self.parent_transform_meta(outbuf, meta, inbuf),
+        }
+    }
+}
+
+impl VideoFilterImpl for KizunaShader {
+    fn set_info(
+        &self,
+        incaps: &gst::Caps,
+        _in_info: &gst_video::VideoInfo,
+        outcaps: &gst::Caps,
+        _out_info: &gst_video::VideoInfo,
+    ) -> Result<(), gst::LoggableError> {
+        let (Some(from), Some(to)) = (video::info(incaps), video::info(outcaps)) else {
+            return Err(gst::loggable_error!(CAT, "caps {incaps} cannot be parsed"));
+        };
+        if from.is_interlaced() && from.interlace_mode() != gst_video::VideoInterlaceMode::Mixed {
+            gst::element_imp_error!(self, gst::StreamError::Format, ("{INTERLACED}"));
+            return Err(gst::loggable_error!(CAT, "interlaced caps {incaps}"));
+        }
+        if video::is_hdr(&from) {
+            gst::element_imp_info!(self, gst::StreamError::Format, ("{HDR}"));
+        }
+        let side = |info, caps: &gst::Caps| Side { info, is_gl: caps::is_gl(caps) };
+        *self.negotiated.lock() = Some((side(from, incaps), side(to, outcaps)));
+        Ok(())
+    }
+}
+
+/// A pool of textures of `caps`, and how many bytes a frame has.
+fn pool(
+    context: &gst_gl::GLContext,
+    caps: &gst::Caps,
+) -> Result<(gst_gl::GLBufferPool, u32), gst::LoggableError> {
+    let info = gst_video::VideoInfo::from_caps(caps)
+        .map_err(|_| gst::loggable_error!(CAT, "caps {caps} cannot be parsed"))?;
+    let pool = gst_gl::GLBufferPool::new(context);
+    let size = info.size() as u32;
+    let mut config = pool.config();
+    config.set_params(Some(caps), size, 0, 0);
+    config.add_option("GstBufferPoolOptionVideoMeta");
+    config.add_option("GstBufferPoolOptionGLSyncMeta");
+    pool.set_config(config)
+        .map_err(|_| gst::loggable_error!(CAT, "no pool of textures for {caps}"))?;
+    Ok((pool, size))
+}
+
+fn is_interlaced(buffer: &gst::BufferRef) -> bool {
+    use gst_video::VideoBufferFlags;
+    VideoBufferFlags::from_bits_truncate(buffer.flags().bits())
+        .contains(VideoBufferFlags::INTERLACED)
+}
+
+const HDR: &str = "HDR video (PQ or HLG) is upscaled as it is coded, by shaders that were made for SDR; \
+    tone-map it to SDR before this element if highlights look wrong";
+
+const INTERLACED: &str =
+    "interlaced video cannot be upscaled; put 'deinterlace' before this element";

@@ -1,0 +1,268 @@
+//! A renderer in its context, and the frames that it is given.
+
+use gst_gl::prelude::*;
+
+use super::settings::Config;
+use crate::elements::{error, plugin_dir, video};
+use crate::gl::{GlError, Planes, PlanesMut, ProgramCache, Renderer, Timing};
+use crate::models;
+use crate::shader::graph::Skipped;
+use crate::shader::{self, Request, ShaderFile, presets};
+use crate::smallnet;
+use crate::upscale::{FrameView, FrameViewMut, VideoSpec};
+
+/// A stream of frames: what they are, and where they lie.
+#[derive(Debug, Clone)]
+pub struct Side {
+    /// Format, size, colour.
+    pub info: gst_video::VideoInfo,
+    /// Whether they are textures.
+    pub is_gl: bool,
+}
+
+/// A renderer, and everything that it was prepared for.
+#[derive(Debug)]
+pub struct Session {
+    context: gst_gl::GLContext,
+    /// `None` only while it is dropped.
+    renderer: Option<Renderer>,
+    sides: (Side, Side),
+    /// The settings that were last tried, or why there were none.
+    tried: Result<Config, String>,
+    /// Frames since the beginning, or the last gap.
+    frame: u32,
+    skipped: Vec<Skipped>,
+}
+
+impl Session {
+    /// A session in `context` for frames of `sides`, whose passes are those of `files`.
+    ///
+    /// # Errors
+    /// [`GlError`].
+    pub fn open(
+        context: gst_gl::GLContext,
+        sides: (Side, Side),
+        config: Config,
+        files: &[ShaderFile],
+    ) -> Result<Self, GlError> {
+        let cache = config.program_cache.as_deref().map(ProgramCache::at).unwrap_or_default();
+        let renderer = on_thread(&context, || {
+            let gl = crate::gl::open(&context).ok_or_else(lost)?;
+            Renderer::new(gl, cache)
+        })?;
+        let mut session = Self {
+            context,
+            renderer: Some(renderer),
+            sides,
+            tried: Ok(config.clone()),
+            frame: 0,
+            skipped: vec![],
+        };
+        session.prepare(&config, files)?;
+        Ok(session)
+    }
+
+    /// Takes over other settings.
+    ///
+    /// # Errors
+    /// [`GlError`]; the passes of before go on.
+    pub fn prepare(&mut self, config: &Config, files: &[ShaderFile]) -> Result<(), GlError> {
+        let Self { context, renderer: Some(renderer), sides: (from, to), .. } = self else {
+            return Err(lost());
+        };
+        let (input, output) = specs(from, to)?;
+        let request =
+            Request { input, output, files, params: &config.params, device: renderer.device() };
+        let graph = shader::build(&request)?;
+        let skipped = graph.skipped.clone();
+        on_thread(context, || renderer.prepare(graph, input, output))?;
+        self.skipped = skipped;
+        Ok(())
+    }
+
+    /// Whether it is for these frames, in this context.
+    pub fn suits(&self, context: &gst_gl::GLContext, sides: &(Side, Side)) -> bool {
+        let alike = |a: &Side, b: &Side| a.is_gl == b.is_gl && a.info == b.info;
+        self.context == *context && alike(&self.sides.0, &sides.0) && alike(&self.sides.1, &sides.1)
+    }
+
+    /// Whether settings are others than those that were last tried; they are the last ones from then on.
+    pub fn is_news(&mut self, wanted: &Result<Config, String>) -> bool {
+        let is_news = self.tried != *wanted;
+        self.tried.clone_from(wanted);
+        is_news
+    }
+
+    /// Passes that do not run.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    /// The driver, and times of passes.
+    pub fn figures(&mut self) -> (String, Vec<Timing>) {
+        let Self { context, renderer: Some(renderer), .. } = self else {
+            return Default::default();
+        };
+        on_thread(context, || Ok((renderer.description(), renderer.timings()))).unwrap_or_default()
+    }
+
+    /// Makes the next frame begin anew.
+    pub fn forget(&mut self) {
+        self.frame = 0;
+        if let Some(renderer) = &mut self.renderer {
+            renderer.forget();
+        }
+    }
+
+    /// `input` becomes `output`.
+    ///
+    /// # Errors
+    /// [`GlError`].
+    pub fn render(
+        &mut self,
+        input: &gst::BufferRef,
+        output: &mut gst::BufferRef,
+    ) -> Result<(), GlError> {
+        let Self { context, renderer: Some(renderer), sides: (from, to), frame, .. } = self else {
+            return Err(lost());
+        };
+        let number = *frame;
+        *frame = frame.wrapping_add(1);
+        // Textures of a context that ours shares nothing with are read back by their own.
+        let is_texture = from.is_gl && is_shared(input, context);
+        match (is_texture, to.is_gl) {
+            (true, _) => with_output(context, to, output, |context, sink| {
+                if let Some(sync) = input.meta::<gst_gl::GLSyncMeta>() {
+                    sync.wait(context);
+                }
+                let mapped = gst_gl::GLVideoFrameRef::from_buffer_ref_readable(input, &from.info);
+                let mapped = mapped.map_err(|_| unmappable("textures"))?;
+                renderer.render(&Planes::Textures(&textures(&mapped)?), sink, number)
+            }),
+            (false, _) => {
+                let mapped = gst_video::VideoFrameRef::from_buffer_ref_readable(input, &from.info);
+                let mapped = mapped.map_err(|_| unmappable("planes"))?;
+                let spec = video::spec(&from.info).ok_or_else(|| unmappable("format"))?;
+                let strides = video::strides(&mapped);
+                let planes = mapped.planes_data();
+                let view =
+                    FrameView::new(spec.format, spec.size, &planes[..strides.len()], &strides)
+                        .map_err(|e| GlError::Frame(e.to_string()))?;
+                with_output(context, to, output, |_, sink| {
+                    renderer.render(&Planes::Frame(&view), sink, number)
+                })
+            }
+        }
+    }
+}
+
+/// The shader files that `config` asks for: the user's, then those of our stages.
+///
+/// # Errors
+/// The message for a file, or a model, that cannot be read.
+pub fn files(config: &Config) -> Result<Vec<ShaderFile>, gst::ErrorMessage> {
+    let mut files = Vec::new();
+    for path in &config.shaders {
+        files.push(shader::load(path).map_err(|e| error::shader(&e))?);
+    }
+    let name = config.model.as_deref().or(config.own.network());
+    let network = match name.filter(|_| config.own.upscale) {
+        Some(name) => Some(network(name)?),
+        None => None,
+    };
+    files.extend(presets::files(&config.own, network).map_err(|e| error::shader(&e))?);
+    Ok(files)
+}
+
+/// The network `name`, a card's name or a path, as passes.
+fn network(name: &str) -> Result<ShaderFile, gst::ErrorMessage> {
+    let dirs = models::data_dirs(plugin_dir().as_deref(), None);
+    let found = models::resolve(Some(name), &dirs).map_err(|e| error::model(&e))?;
+    let read = smallnet::read(&found.source.bytes);
+    let file = read.and_then(|net| presets::network_file(&net, &found.source.name));
+    file.map_err(|e| {
+        gst::error_msg!(
+            gst::StreamError::Format,
+            ("model '{name}' cannot be run by shaders: {e}; kizunasr runs it")
+        )
+    })
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let renderer = self.renderer.take();
+        // A context that is gone took its objects with it.
+        let _ = on_thread(&self.context, || {
+            renderer.into_iter().for_each(Renderer::delete);
+            Ok(())
+        });
+    }
+}
+
+/// Gives `work` the frame to be written, on the context's thread.
+fn with_output(
+    context: &gst_gl::GLContext,
+    side: &Side,
+    output: &mut gst::BufferRef,
+    work: impl FnOnce(&gst_gl::GLContext, &mut PlanesMut) -> Result<(), GlError> + Send,
+) -> Result<(), GlError> {
+    if side.is_gl {
+        return on_thread(context, || {
+            {
+                let mapped = gst_gl::GLVideoFrameRef::from_buffer_ref_writable(output, &side.info);
+                let mapped = mapped.map_err(|_| unmappable("textures"))?;
+                work(context, &mut PlanesMut::Textures(&textures(&mapped)?))?;
+            }
+            // Without it whoever reads in another context might come too early.
+            if let Some(sync) = output.meta::<gst_gl::GLSyncMeta>() {
+                sync.set_sync_point(context);
+            }
+            Ok(())
+        });
+    }
+    let mapped = gst_video::VideoFrameRef::from_buffer_ref_writable(output, &side.info);
+    let mut mapped = mapped.map_err(|_| unmappable("planes"))?;
+    let spec = video::spec(&side.info).ok_or_else(|| unmappable("format"))?;
+    let strides = video::strides(&mapped);
+    let planes = mapped.planes_data_mut().into_iter().take(strides.len()).collect();
+    let mut view = FrameViewMut::new(spec.format, spec.size, planes, &strides)
+        .map_err(|e| GlError::Frame(e.to_string()))?;
+    on_thread(context, || work(context, &mut PlanesMut::Frame(&mut view)))
+}
+
+/// Runs `work` on the context's thread, and waits for it.
+fn on_thread<T: Send>(
+    context: &gst_gl::GLContext,
+    work: impl FnOnce() -> Result<T, GlError> + Send,
+) -> Result<T, GlError> {
+    let mut result = None;
+    context.thread_add(|_| result = Some(work()));
+    result.unwrap_or_else(|| Err(lost()))
+}
+
+fn lost() -> GlError {
+    GlError::Unsupported { version: "no version".into(), reason: "the context does not run".into() }
+}
+
+fn unmappable(what: &str) -> GlError {
+    GlError::Frame(format!("its {what} cannot be reached"))
+}
+
+fn specs(from: &Side, to: &Side) -> Result<(VideoSpec, VideoSpec), GlError> {
+    let specs = video::spec(&from.info).zip(video::spec(&to.info));
+    specs.ok_or_else(|| unmappable("format"))
+}
+
+/// Whether the buffer's textures are there in `context` too.
+fn is_shared(buffer: &gst::BufferRef, context: &gst_gl::GLContext) -> bool {
+    buffer.n_memory() > 0
+        && buffer.peek_memory(0).downcast_memory_ref::<gst_gl::GLBaseMemory>().is_some_and(
+            |memory| memory.context() == context || context.can_share(memory.context()),
+        )
+}
+
+fn textures<T>(frame: &gst_gl::GLVideoFrameRef<T>) -> Result<Vec<u32>, GlError> {
+    let planes = 0..frame.n_planes();
+    let ids: Result<_, _> = planes.map(|plane| frame.texture_id(plane)).collect();
+    ids.map_err(|e| GlError::Frame(e.to_string()))
+}
