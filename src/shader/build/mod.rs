@@ -147,7 +147,7 @@ impl<'a> Builder<'a> {
         let previous = self.is_bound(PREVIOUS);
         let last = if previous { Some(self.materialised(&picture, "last picture")?) } else { None };
         let picture = last.map_or(picture, Picture::of);
-        self.to_planes(&picture)?;
+        self.to_planes(picture)?;
         Ok(last)
     }
 

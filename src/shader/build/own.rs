@@ -6,30 +6,31 @@ use super::super::glsl::{Bound, BoundKind, Text};
 use super::super::graph::{Sampler, Static, Texture, Work};
 use super::kernel::{self, Kernel};
 use super::picture::{Image, Picture, Sample, here};
-use super::{Builder, NewPass};
+use super::{Builder, NewPass, Request};
 use crate::upscale::color::{Code, Mix};
 use crate::upscale::format::{Component, FormatInfo, Kind};
 use crate::upscale::{ColorModel, Matrix, Siting, Size, VideoSpec};
 
 impl Builder<'_> {
-    /// Components of the source's planes, by their numbers; alpha too where RGB has it and the sink wants it.
+    /// Components of the source's planes, by their numbers.
     pub fn source(&self, components: &[usize]) -> Picture {
-        let spec = &self.request.input;
-        let info = spec.format.info();
-        let mut at: Vec<_> = components.iter().map(|&i| (i, info.components[i])).collect();
-        if self.keeps_alpha() {
-            at.extend(info.alpha.map(|alpha| (usize::MAX, alpha)));
-        }
-        let samples = at.into_iter().map(|(index, component)| Sample {
-            image: self.plane(component.plane, index),
-            channel: component.offset,
-        });
-        Picture { samples: samples.collect() }
+        let info = self.request.input.format.info();
+        let sample = |&index: &usize| Sample {
+            image: self.plane(info.components[index].plane, index),
+            channel: info.components[index].offset,
+        };
+        Picture { samples: components.iter().map(sample).collect() }
     }
 
-    fn keeps_alpha(&self) -> bool {
-        let Self { request, .. } = self;
-        request.input.format.info().alpha.is_some() && request.output.format.info().alpha.is_some()
+    /// Alpha in output size, where both sides have it. Shaders for upscaling are not made for it, so it goes its own way.
+    pub fn alpha(&mut self) -> Result<Option<Picture>, ShaderError> {
+        let Request { input, output, .. } = self.request;
+        let (Some(at), Some(_)) = (input.format.info().alpha, output.format.info().alpha) else {
+            return Ok(None);
+        };
+        let sample = Sample { image: self.plane(at.plane, 0), channel: at.offset };
+        let picture = Picture { samples: vec![sample] };
+        self.resampled("alpha", picture, output.size, [0.0; 2], Kernel::CatmullRom).map(Some)
     }
 
     /// The plane that component `index` of the source lies in.
@@ -39,8 +40,8 @@ impl Builder<'_> {
         let offset = if info.is_subsampled(index) { siting_offset(spec) } else { [0.0; 2] };
         Image {
             texture: Texture::Source(plane),
-            size: info.component_size(index.min(3), spec.size),
-            components: step(info, plane) as u8,
+            size: info.component_size(index, spec.size),
+            components: info.components.iter().filter(|c| c.plane == plane).count() as u8,
             multiplier: multiplier(info),
             offset,
             shift: [0.0; 2],
@@ -212,26 +213,24 @@ impl Builder<'_> {
             return Ok(native);
         }
         let (images, mut channels) = native.reads(here);
-        let alpha = match info.kind {
-            Kind::Gray => channels.get(1).cloned(),
-            _ => channels.get(3).cloned(),
-        };
-        let components = if alpha.is_some() { 4 } else { 3 };
         if info.kind == Kind::Gray {
             channels = vec![channels[0].clone(); 3];
         }
         let body = format!(
-            "vec4 hook() {{\n    vec3 c = vec3({});\n    return vec4({}, {});\n}}\n",
+            "vec4 hook() {{\n    vec3 c = vec3({});\n    return vec4({}, 1.0);\n}}\n",
             channels[..3].join(", "),
             affine.glsl("c"),
-            alpha.as_deref().unwrap_or("1.0"),
         );
-        let image = self.own_pass("to RGB", &images, native.size(), components, &body)?;
+        let image = self.own_pass("to RGB", &images, native.size(), 3, &body)?;
         Ok(Picture::of(Image { offset: native.offset(), ..image }))
     }
 
     /// The last picture, R'G'B', written to the sink's planes.
-    pub fn to_planes(&mut self, picture: &Picture) -> Result<(), ShaderError> {
+    pub fn to_planes(&mut self, mut picture: Picture) -> Result<(), ShaderError> {
+        picture.samples.truncate(3);
+        if let Some(alpha) = self.alpha()? {
+            picture = picture.beside(alpha);
+        }
         let spec = self.request.output;
         let info = spec.format.info();
         let sizes = |plane: usize| {
@@ -254,7 +253,7 @@ impl Builder<'_> {
             let size = sizes(planes[0]);
             let is_small = is_chroma(info, planes[0]) && info.subsampling != (0, 0);
             let taps = if is_small { chroma_taps(&spec) } else { vec![[0.0; 2]] };
-            let (images, body) = planes_body(picture, &spec, &planes, &taps);
+            let (images, body) = planes_body(&picture, &spec, &planes, &taps);
             let outputs = planes.len();
             let pass = self.own_text("planes", &images, size, 4, outputs, &body, &[]);
             self.push(pass, planes.into_iter().map(Texture::Sink).collect())?;
