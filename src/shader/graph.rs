@@ -1,5 +1,6 @@
 //! A frame's passes, resolved: every size, name and condition is settled, and every text is ready to be compiled.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::error::Place;
@@ -151,5 +152,45 @@ impl Graph {
     pub(super) fn largest(&self) -> Option<&Pass> {
         let passes = self.passes.iter().filter(|pass| pass.place.is_some());
         passes.max_by_key(|pass| pass.size.area())
+    }
+}
+
+/// A line for each pass, texture and pass that does not run; texts and samples are left out.
+impl fmt::Display for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for pass in &self.passes {
+            let by = match pass.work {
+                Work::Draw => String::new(),
+                Work::Dispatch { groups: (x, y) } => format!(" in {x}x{y} groups"),
+            };
+            let list = |textures: &mut dyn Iterator<Item = Texture>| {
+                textures.map(|texture| texture.to_string()).collect::<Vec<_>>().join(" ")
+            };
+            let reads =
+                list(&mut pass.reads.iter().map(|r| r.texture).chain(pass.images.iter().copied()));
+            let writes = list(&mut pass.writes.iter().copied());
+            writeln!(f, "{}: {reads} -> {writes}, {}{by}", pass.name, pass.size)?;
+        }
+        for (i, Slot { size, format }) in self.slots.iter().enumerate() {
+            let kept = if self.kept == Some(i) { ", kept" } else { "" };
+            let (channels, kind) = (format.channels, format.kind);
+            writeln!(f, "slot{i}: {size}, {channels} x {kind:?}{kept}")?;
+        }
+        for Skipped { name, place, reason } in &self.skipped {
+            writeln!(f, "skipped: {name} ({}:{}): {reason}", place.file, place.line)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Texture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(plane) => write!(f, "source{plane}"),
+            Self::Sink(plane) => write!(f, "sink{plane}"),
+            Self::Slot(slot) => write!(f, "slot{slot}"),
+            Self::Static(index) => write!(f, "static{index}"),
+            Self::Previous => f.write_str("previous"),
+        }
     }
 }

@@ -215,24 +215,28 @@ impl Settings {
         // GObject lets NaN through.
         let strength = |v: f64| if v.is_finite() { v } else { 0.0 };
         let has = |stage| self.stages.contains(stage);
-        Ok(Config {
-            own: presets::Config {
-                normalize: has(Stages::NORMALIZE).then_some(strength(self.deband)),
-                structure: has(Stages::STRUCTURE).then_some(strength(self.line_strength)),
-                upscale: has(Stages::UPSCALE),
-                enhance: has(Stages::ENHANCE).then_some(strength(self.sharpness)),
-                stabilize: has(Stages::STABILIZE).then_some(strength(self.stability)),
-                quality: match self.quality {
-                    QualityChoice::Fast => presets::Quality::Fast,
-                    QualityChoice::Balanced => presets::Quality::Balanced,
-                    QualityChoice::High => presets::Quality::High,
-                },
+        let own = presets::Config {
+            normalize: has(Stages::NORMALIZE).then_some(strength(self.deband)),
+            structure: has(Stages::STRUCTURE).then_some(strength(self.line_strength)),
+            upscale: has(Stages::UPSCALE),
+            enhance: has(Stages::ENHANCE).then_some(strength(self.sharpness)),
+            stabilize: has(Stages::STABILIZE).then_some(strength(self.stability)),
+            quality: match self.quality {
+                QualityChoice::Fast => presets::Quality::Fast,
+                QualityChoice::Balanced => presets::Quality::Balanced,
+                QualityChoice::High => presets::Quality::High,
             },
+        };
+        // Names in a file go before those of all files.
+        let mut params = presets::params(&own);
+        params.extend(self.shader_params.as_ref().map_or(Ok(BTreeMap::new()), |s| numbers(s))?);
+        Ok(Config {
+            own,
             model: text(&self.model),
             shaders: text(&self.shaders)
                 .map(|list| std::env::split_paths(&list).collect())
                 .unwrap_or_default(),
-            params: self.shader_params.as_ref().map_or(Ok(BTreeMap::new()), |s| numbers(s))?,
+            params,
             program_cache: text(&self.program_cache).map(PathBuf::from),
         })
     }

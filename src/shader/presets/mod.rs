@@ -1,6 +1,8 @@
 //! Our five stages. Each is a file in mpv's format, usable in mpv and libplacebo as it is; the network of the Upscale stage is
 //! written as passes from the same ONNX that `kizunasr` embeds.
 
+use std::collections::BTreeMap;
+
 use super::network;
 use super::{ShaderError, ShaderFile, parse};
 use crate::smallnet::{Net, NotSmall};
@@ -60,6 +62,28 @@ pub fn network_file(net: &Net, name: &str) -> Result<ShaderFile, NotSmall> {
 /// # Errors
 /// None: the files are ours, which a test parses.
 pub fn files(config: &Config, network: Option<ShaderFile>) -> Result<Vec<ShaderFile>, ShaderError> {
-    let _ = config;
-    Ok(network.into_iter().collect())
+    let has = |strength: Option<f64>| strength.is_some();
+    let stages = [
+        (has(config.normalize), "normalize.glsl", include_str!("normalize.glsl")),
+        (has(config.structure), "structure.glsl", include_str!("structure.glsl")),
+        (has(config.enhance), "enhance.glsl", include_str!("enhance.glsl")),
+        (has(config.stabilize), "stabilize.glsl", include_str!("stabilize.glsl")),
+    ];
+    let mut files = Vec::new();
+    for (_, name, text) in stages.into_iter().filter(|(runs, ..)| *runs) {
+        files.push(parse(name, text)?);
+    }
+    files.extend(network);
+    Ok(files)
+}
+
+/// Values of the stages' parameters.
+pub fn params(config: &Config) -> BTreeMap<String, f64> {
+    let strengths = [
+        ("normalize.glsl/deband", config.normalize),
+        ("structure.glsl/line_strength", config.structure),
+        ("enhance.glsl/sharpness", config.enhance),
+        ("stabilize.glsl/stability", config.stabilize),
+    ];
+    strengths.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect()
 }
