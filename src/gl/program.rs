@@ -183,14 +183,14 @@ fn refusal(pass: &Pass, log: &str) -> GlError {
     place.error(format!("the driver refuses pass '{}': {log}", pass.name)).into()
 }
 
-/// The line of the body that a log complains of first: drivers write `1:12(3)`, `1(12)` or `1:12:`, as bodies are source string 1.
+/// The line of the body that a log complains of first: drivers write `1:12(3)`, `1(12)` or `1:12:`, as bodies are source string 1;
+/// Mesa 22 has a 0 there.
 fn line_of(log: &str) -> Option<usize> {
-    log.match_indices('1').find_map(|(at, _)| {
-        let before = log[..at].chars().next_back();
-        let is_start = before.is_none_or(|c| !c.is_alphanumeric() && !matches!(c, ':' | '(' | '.'));
-        let rest = log[at + 1..].strip_prefix([':', '('])?;
+    log.lines().find_map(|line| {
+        let line = line.trim_start_matches("ERROR: ");
+        let rest = line.strip_prefix(['0', '1'])?.strip_prefix([':', '('])?;
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        if is_start { rest[..digits].parse().ok() } else { None }
+        rest[..digits].parse().ok()
     })
 }
 
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(line_of("1:37(12): error: `foo' undeclared"), Some(37));
         assert_eq!(line_of("1(37) : error C1503: undefined variable \"foo\""), Some(37));
         assert_eq!(line_of("ERROR: 1:37: 'foo' : undeclared identifier"), Some(37));
-        assert_eq!(line_of("0:11(1): error: x\n1:5(1): error: y"), Some(5));
+        assert_eq!(line_of("0:11(1): error: x\n1:5(1): error: y"), Some(11));
         assert_eq!(line_of("error: linking with uncompiled shader"), None);
     }
 }

@@ -116,7 +116,7 @@ impl Renderer {
     /// Compiles everything that `graph` needs, and makes its textures; in place of the graph before.
     ///
     /// # Errors
-    /// [`GlError`]; nothing is prepared then.
+    /// [`GlError`]. The graph before stays where the driver refuses a text; nothing is prepared where memory runs out.
     pub fn prepare(
         &mut self,
         graph: Graph,
@@ -130,6 +130,13 @@ impl Renderer {
                     version: self.gl.description(),
                     reason: format!("{} needs textures of 16 bits", info.name),
                 });
+            }
+        }
+        // What fails most fails while the graph before is still there.
+        for pass in &graph.passes {
+            if !self.programs.contains_key(&pass.text) {
+                let program = Program::new(&self.gl, pass, &self.cache)?;
+                self.programs.insert(pass.text.clone(), program);
             }
         }
         self.clear();
@@ -152,11 +159,8 @@ impl Renderer {
     }
 
     fn prepare_parts(&mut self, graph: &Graph) -> Result<(), GlError> {
-        let Self { gl, scene, samplers, programs, cache, timers, .. } = self;
+        let Self { gl, scene, samplers, timers, .. } = self;
         for pass in &graph.passes {
-            if !programs.contains_key(&pass.text) {
-                programs.insert(pass.text.clone(), Program::new(gl, pass, cache)?);
-            }
             for Sampler { is_linear, border, .. } in &pass.reads {
                 if !samplers.contains_key(&(*is_linear, *border)) {
                     samplers.insert((*is_linear, *border), sampler(gl, *is_linear, *border)?);

@@ -20,6 +20,8 @@ pub struct Graph {
     pub kept: Option<usize>,
     /// Passes that do not run, and why.
     pub skipped: Vec<Skipped>,
+    /// Names of parameters that were set and that no file has.
+    pub unknown_params: Vec<String>,
     /// The picture's size after each stage that something hooks.
     pub stages: Vec<(&'static str, Size)>,
 }

@@ -4,6 +4,9 @@
 #[macro_use]
 mod skip;
 
+#[path = "../support/pipelines.rs"]
+mod pipelines;
+
 #[path = "../support/zoo.rs"]
 mod zoo;
 

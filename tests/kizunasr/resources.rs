@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
-use crate::support::{QUICK, buffer, element, harness, launch, text, video};
+use crate::support::{QUICK, assert_nothing_leaks, buffer, element, harness, video};
 
 #[test]
 fn nothing_leaks() {
@@ -21,18 +21,7 @@ fn nothing_leaks() {
             "{small} ! capssetter caps=video/x-raw,interlace-mode=interleaved ! {QUICK} ! fakesink"
         ),
     ] {
-        let output = launch(&line)
-            .env("GST_TRACERS", "leaks")
-            .env("GST_DEBUG", "GST_TRACER:7")
-            .env("GST_DEBUG_NO_COLOR", "1")
-            .output()
-            .unwrap();
-        let text = text(&output);
-        // The tracer tells its formats first.
-        let alive = |l: &&str| l.contains("object-alive, ") && !l.contains("new format string");
-        let left: Vec<_> = text.lines().filter(alive).collect();
-        assert!(left.is_empty(), "{line}: {left:#?}");
-        assert!(text.contains("object-alive") && !text.contains("CRITICAL"), "{line}: {text}");
+        assert_nothing_leaks(&line);
     }
 }
 

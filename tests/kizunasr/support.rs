@@ -1,26 +1,14 @@
-//! Elements, pipelines and child processes.
+//! The element at its quickest, models and clips.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::{LazyLock, Once};
 
-use gst::prelude::*;
-use gst_check::Harness;
 use tempfile::TempDir;
 
+pub use crate::pipelines::*;
 use crate::zoo;
 
 /// The quickest element there is, for a launch line.
 pub const QUICK: &str = "kizunasr name=sr model=anime4k-m provider=embedded";
-
-pub fn init() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        gst::init().unwrap();
-        gstkizuna::plugin_register_static().unwrap();
-    });
-}
 
 pub fn element() -> gst::Element {
     init();
@@ -29,77 +17,6 @@ pub fn element() -> gst::Element {
         .property_from_str("provider", "embedded")
         .build()
         .unwrap()
-}
-
-pub fn harness(element: &gst::Element) -> Harness {
-    Harness::with_element(element, Some("sink"), Some("src"))
-}
-
-/// Video caps with a frame rate; `rest` begins with the format.
-pub fn video(rest: &str) -> gst::Caps {
-    format!("video/x-raw,framerate=25/1,format={rest}").parse().unwrap()
-}
-
-/// A buffer of frames of `caps`, all bytes 100.
-pub fn buffer(caps: &gst::Caps) -> gst::Buffer {
-    let info = gst_video::VideoInfo::from_caps(caps).unwrap();
-    gst::Buffer::from_mut_slice(vec![100_u8; info.size()])
-}
-
-pub fn info(pad: &gst::Pad) -> gst_video::VideoInfo {
-    gst_video::VideoInfo::from_caps(&pad.current_caps().expect("no caps")).unwrap()
-}
-
-pub fn stat<T: for<'a> gst::glib::value::FromValue<'a> + Send + Sync + 'static>(
-    element: &gst::Element,
-    field: &str,
-) -> T {
-    element.property::<gst::Structure>("stats").get(field).unwrap()
-}
-
-/// What a pipeline said until its end.
-#[derive(Debug, Default)]
-pub struct Said {
-    pub errors: Vec<(gst::glib::Error, String)>,
-    pub warnings: Vec<String>,
-    pub infos: Vec<String>,
-}
-
-impl Said {
-    /// The first error's text.
-    pub fn error(&self) -> &str {
-        self.errors.first().map_or("", |(e, _)| e.message())
-    }
-}
-
-/// Plays a launch line to its end.
-pub fn play(line: &str) -> Said {
-    init();
-    play_pipeline(gst::parse::launch(line).unwrap_or_else(|e| panic!("{line}: {e}")))
-}
-
-/// Plays `pipeline` to its end, or to its first error.
-pub fn play_pipeline(pipeline: gst::Element) -> Said {
-    let bus = pipeline.bus().unwrap();
-    let _ = pipeline.set_state(gst::State::Playing);
-    let mut said = Said::default();
-    loop {
-        let Some(message) = bus.timed_pop(gst::ClockTime::from_seconds(60)) else {
-            panic!("nothing happens: {said:?}")
-        };
-        match message.view() {
-            gst::MessageView::Eos(_) => break,
-            gst::MessageView::Error(e) => {
-                said.errors.push((e.error(), e.src().map(|s| s.name().into()).unwrap_or_default()));
-                break;
-            }
-            gst::MessageView::Warning(w) => said.warnings.push(w.error().message().into()),
-            gst::MessageView::Info(i) => said.infos.push(i.error().message().into()),
-            _ => {}
-        }
-    }
-    pipeline.set_state(gst::State::Null).unwrap();
-    said
 }
 
 /// A small model of the zoo as a file; the folder goes with the guard.
@@ -119,58 +36,4 @@ pub fn clip(dir: &Path, frames: usize) -> PathBuf {
     ));
     assert!(said.errors.is_empty(), "{said:?}");
     path
-}
-
-/// A plugin folder with the plugin as it was built, and a registry of its own.
-static INSTALLED: LazyLock<TempDir> = LazyLock::new(|| {
-    let dir = tempfile::tempdir().unwrap();
-    let exe = std::env::current_exe().unwrap();
-    let name = format!("{}gstkizuna{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    let plugins = dir.path().join("plugins");
-    std::fs::create_dir(&plugins).unwrap();
-    std::fs::copy(exe.with_file_name(&name), plugins.join(&name)).unwrap();
-    #[cfg(unix)]
-    open_to_all(dir.path());
-    // Scans all plugins once, before tests ask for it side by side.
-    let found = tool_in(dir.path(), "gst-inspect-1.0").arg("kizunasr").output().unwrap();
-    assert!(found.status.success(), "{found:?}");
-    dir
-});
-
-/// Lets other users look into `dir`.
-#[cfg(unix)]
-pub fn open_to_all(dir: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-/// A GStreamer tool that finds the plugin as it was built, and dies of a critical message.
-pub fn tool(name: &str) -> Command {
-    tool_in(INSTALLED.path(), name)
-}
-
-fn tool_in(dir: &Path, name: &str) -> Command {
-    let mut command = Command::new(name);
-    command
-        .env("GST_PLUGIN_PATH", dir.join("plugins"))
-        .env("GST_REGISTRY", dir.join("registry.bin"))
-        .env("KIZUNA_MODEL_PATH", concat!(env!("CARGO_MANIFEST_DIR"), "/models"))
-        .env("G_DEBUG", "fatal-criticals");
-    command
-}
-
-/// `gst-launch-1.0` with a line.
-pub fn launch(line: &str) -> Command {
-    let mut command = tool("gst-launch-1.0");
-    command.args(line.split_ascii_whitespace().map(OsStr::new));
-    command
-}
-
-/// All that a program wrote.
-pub fn text(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
 }

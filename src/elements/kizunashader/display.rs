@@ -4,6 +4,9 @@
 //! steps are taken here one by one: ask the neighbours, then the application, then make a display. No lock is held meanwhile:
 //! all of these call the element's `set_context`.
 
+use std::sync::LazyLock;
+
+use gst::glib;
 use gst::prelude::*;
 use gst_gl::prelude::*;
 use parking_lot::Mutex;
@@ -148,19 +151,26 @@ fn context_of(
     }
 }
 
+/// The display of a graphics device without a screen that this process has. EGL knows but one of each device, and ends it for
+/// all when the first of its users goes: so all of ours share it.
+static DEVICE: LazyLock<glib::WeakRef<gst_gl::GLDisplay>> = LazyLock::new(glib::WeakRef::new);
+
 /// The system's display; where that has no OpenGL, as on a machine without a screen, one of the graphics device alone.
 fn usable_display() -> gst_gl::GLDisplay {
     use gst_gl::GLDisplayType;
-    let display = gst_gl::GLDisplay::new();
+    if let Some(device) = DEVICE.upgrade() {
+        return device;
+    }
+    let mut display = gst_gl::GLDisplay::new();
     // X11, Wayland and others say so; what is left may have no screen.
-    if display.handle_type() != GLDisplayType::EGL {
-        return display;
+    if display.handle_type() == GLDisplayType::EGL && context_of(&display, None).is_err() {
+        match gst_gl::GLDisplay::with_type(GLDisplayType::EGL_DEVICE) {
+            Some(device) if context_of(&device, None).is_ok() => display = device,
+            _ => {}
+        }
     }
-    if context_of(&display, None).is_ok() {
-        return display;
+    if display.handle_type() == GLDisplayType::EGL_DEVICE {
+        DEVICE.set(Some(&display));
     }
-    match gst_gl::GLDisplay::with_type(GLDisplayType::EGL_DEVICE) {
-        Some(device) if context_of(&device, None).is_ok() => device,
-        _ => display,
-    }
+    display
 }

@@ -98,6 +98,9 @@ impl KizunaShader {
         for skipped in session.skipped() {
             gst::info!(CAT, imp = self, "pass '{}' does not run: {}", skipped.name, skipped.reason);
         }
+        for name in session.unknown_params() {
+            self.warn(&format!("shader-params: no shader has a parameter '{name}'"));
+        }
         self.status.lock().skipped = session.skipped().to_vec();
     }
 

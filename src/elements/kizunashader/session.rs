@@ -32,6 +32,7 @@ pub struct Session {
     /// Frames since the beginning, or the last gap.
     frame: u32,
     skipped: Vec<Skipped>,
+    unknown_params: Vec<String>,
 }
 
 impl Session {
@@ -57,6 +58,7 @@ impl Session {
             tried: Ok(config.clone()),
             frame: 0,
             skipped: vec![],
+            unknown_params: vec![],
         };
         session.prepare(&config, files)?;
         Ok(session)
@@ -74,9 +76,9 @@ impl Session {
         let request =
             Request { input, output, files, params: &config.params, device: renderer.device() };
         let graph = shader::build(&request)?;
-        let skipped = graph.skipped.clone();
+        let (skipped, unknown) = (graph.skipped.clone(), graph.unknown_params.clone());
         on_thread(context, || renderer.prepare(graph, input, output))?;
-        self.skipped = skipped;
+        (self.skipped, self.unknown_params) = (skipped, unknown);
         Ok(())
     }
 
@@ -96,6 +98,11 @@ impl Session {
     /// Passes that do not run.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
+    }
+
+    /// Parameters that were set and that no file has.
+    pub fn unknown_params(&self) -> &[String] {
+        &self.unknown_params
     }
 
     /// The driver, and times of passes.

@@ -246,14 +246,26 @@ impl<'a> Builder<'a> {
         SampleFormat { channels, kind, data: kind, data_channels: channels }
     }
 
+    fn unknown_params(&self) -> Vec<String> {
+        let Request { files, params, .. } = self.request;
+        let is_known = |set: &String| {
+            files.iter().any(|file| {
+                let own = set.strip_prefix(&file.name).and_then(|rest| rest.strip_prefix('/'));
+                file.params.iter().any(|param| param.name == *set || Some(&param.name[..]) == own)
+            })
+        };
+        params.keys().filter(|set| !is_known(set)).cloned().collect()
+    }
+
     fn finish(mut self, last: Option<Image>) -> Result<Graph, ShaderError> {
         let kept = last.and_then(|image| match image.texture {
             Texture::Slot(result) => Some(result),
             _ => None,
         });
         let (slots, kept) = liveness::assign(&mut self.passes, &self.results, kept);
+        let unknown_params = self.unknown_params();
         let Self { passes, statics, skipped, stages, .. } = self;
-        let graph = Graph { passes, slots, statics, kept, skipped, stages };
+        let graph = Graph { passes, slots, statics, kept, skipped, unknown_params, stages };
         if graph.bytes() > MAX_BYTES {
             let (largest, files) = (graph.largest(), self.request.files);
             let first = Place { file: files.first().map_or("", |f| &f.name).into(), line: 1 };

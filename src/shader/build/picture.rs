@@ -1,6 +1,7 @@
 //! Pictures between passes: channels that lie in one texture, or still in several.
 
 use super::super::error::ShaderError;
+use super::super::file::{SampleFormat, SampleKind};
 use super::super::graph::Texture;
 use super::Builder;
 use crate::upscale::Size;
@@ -89,14 +90,33 @@ impl Builder<'_> {
         if let Some(image) = picture.image() {
             return Ok(image);
         }
-        let (images, mut channels) = picture.reads(here);
+        let sources = self.all_of_source(picture);
+        let (images, mut channels) = match sources {
+            Some(_) => picture.reads(|name, _| format!("textureLod({name}_raw, {name}_pos, 0.0)")),
+            None => picture.reads(here),
+        };
         let components = channels.len() as u8;
         channels.resize(4, "0.0".into());
         if components < 4 {
             channels[3] = "1.0".into();
         }
         let body = format!("vec4 hook() {{ return vec4({}); }}", channels.join(", "));
-        let image = self.own_pass(name, &images, picture.size(), components, &body)?;
+        let mut image = self.own_pass(name, &images, picture.size(), components, &body)?;
+        if let (Some((kind, multiplier)), Some(result)) = (sources, self.results.last_mut()) {
+            // The same samples, side by side.
+            result.format = SampleFormat { kind, data: kind, ..result.format };
+            image.multiplier = multiplier;
+        }
         Ok(Image { offset: picture.offset(), ..image })
+    }
+
+    /// How samples are stored, where all of them are the source's own.
+    fn all_of_source(&self, picture: &Picture) -> Option<(SampleKind, f32)> {
+        let is_source = |s: &Sample| matches!(s.image.texture, Texture::Source(_));
+        let kind = match self.request.input.format.info().sample_bytes {
+            1 => SampleKind::Unorm8,
+            _ => SampleKind::Unorm16,
+        };
+        picture.samples.iter().all(is_source).then_some((kind, picture.samples[0].image.multiplier))
     }
 }

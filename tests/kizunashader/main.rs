@@ -1,0 +1,14 @@
+//! `kizunashader` from outside, with real OpenGL: through a harness, in real pipelines, and in programs of their own.
+
+#[path = "../support/skip.rs"]
+#[macro_use]
+mod skip;
+
+#[path = "../support/pipelines.rs"]
+mod pipelines;
+
+mod errors;
+mod lifecycle;
+mod memories;
+mod networks;
+mod support;
