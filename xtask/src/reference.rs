@@ -1,4 +1,5 @@
-//! What the original networks give, for `tests/conversion.rs`: ncnn's own Python wheel runs them.
+//! What others give, for tests to compare with: the original networks by ncnn (`tests/conversion.rs`), user shaders by mpv
+//! (`tests/kizunashader/conformance.rs`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,15 +30,21 @@ const WHEELS: [Wheel; 2] = [
     },
 ];
 
-/// Makes `target/reference/pictures`, unless it was made by the script as it is now.
+/// Makes everything, unless it was made by the scripts as they are now.
 ///
 /// # Errors
-/// If a wheel cannot be had or the script fails. That there is no such Python is no error: the test says that it skips.
+/// If a wheel cannot be had or a script fails. That something is not to be had here is no error: the tests say that they skip.
 pub fn make(root: &Path) -> Result<()> {
+    networks(root)?;
+    shaders(root)
+}
+
+/// `target/reference/pictures`.
+fn networks(root: &Path) -> Result<()> {
     let folder = root.join("target/reference");
     let script = root.join("tests/reference/reference.py");
     let (sum, marker) = (fetch::sha256(&script)?, folder.join("pictures/script.sha256"));
-    if fs::read_to_string(&marker).is_ok_and(|made_by| made_by == sum) {
+    if is_made(&marker, &sum) {
         eprintln!("  reference pictures: are here");
         return Ok(());
     }
@@ -56,7 +63,42 @@ pub fn make(root: &Path) -> Result<()> {
     let mut command = Command::new(python);
     command.env("PYTHONPATH", &packages).arg(&script).arg(wheels).arg(folder.join("pictures"));
     progress::run(command, "running the original networks")?;
-    fs::write(&marker, sum).with_context(|| format!("cannot write {}", marker.display()))
+    mark(&marker, &sum)
+}
+
+/// `target/reference/shaders`.
+fn shaders(root: &Path) -> Result<()> {
+    let folder = root.join("target/reference/shaders");
+    let scripts = root.join("tests/reference");
+    let mut parts = vec![scripts.join("shaders.py"), scripts.join("mpv.py")];
+    let files = fs::read_dir(root.join("tests/shader/files"))?;
+    parts.extend(files.flatten().map(|entry| entry.path()));
+    parts.sort();
+    let sums = parts.iter().map(|part| fetch::sha256(part)).collect::<Result<Vec<_>>>()?;
+    let (sum, marker) = (sums.join("\n"), folder.join("scripts.sha256"));
+    if is_made(&marker, &sum) {
+        eprintln!("  mpv's pictures: are here");
+        return Ok(());
+    }
+    let is_here = |program| Command::new(program).arg("-version").output().is_ok();
+    if !is_here("mpv") || !is_here("Xvfb") {
+        eprintln!(
+            "  mpv's pictures: none, as there is no mpv and Xvfb; the test that compares with them skips"
+        );
+        return Ok(());
+    }
+    let mut command = Command::new("python3");
+    command.arg(scripts.join("shaders.py")).arg(models::wheels(root)?).arg(&folder);
+    progress::run(command, "running shaders in mpv")?;
+    mark(&marker, &sum)
+}
+
+fn is_made(marker: &Path, sum: &str) -> bool {
+    fs::read_to_string(marker).is_ok_and(|made_by| made_by == sum)
+}
+
+fn mark(marker: &Path, sum: &str) -> Result<()> {
+    fs::write(marker, sum).with_context(|| format!("cannot write {}", marker.display()))
 }
 
 fn python() -> Option<&'static str> {

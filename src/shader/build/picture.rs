@@ -113,9 +113,10 @@ impl Builder<'_> {
     /// How samples are stored, where all of them are the source's own.
     fn all_of_source(&self, picture: &Picture) -> Option<(SampleKind, f32)> {
         let is_source = |s: &Sample| matches!(s.image.texture, Texture::Source(_));
-        let kind = match self.request.input.format.info().sample_bytes {
-            1 => SampleKind::Unorm8,
-            _ => SampleKind::Unorm16,
+        // 16 bits hold 8 exactly, and software mixes neighbours of 8 bits in 8 bits.
+        let kind = match self.request.device.has_unorm16 {
+            true => SampleKind::Unorm16,
+            false => SampleKind::Unorm8,
         };
         picture.samples.iter().all(is_source).then_some((kind, picture.samples[0].image.multiplier))
     }

@@ -1,6 +1,6 @@
 // Chroma in luma's size and at luma's place.
 //!HOOK CHROMA
-//!BIND CHROMA
+//!BIND HOOKED
 //!BIND LUMA
 //!WIDTH LUMA.w
 //!HEIGHT LUMA.h

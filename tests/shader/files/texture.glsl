@@ -27,7 +27,8 @@ ff1933ff7f1933ffffe533ff7fe533ffff19ccff7f19ccffffe5ccff7fe5ccff
 vec4 hook() {
     vec4 c = clamp(MAIN_tex(MAIN_pos), 0.0, 1.0);
     vec3 curve = texture(CURVE, vec2(LUT_POS(c.g, 8.0), 0.5)).rgb;
-    vec3 cube = tex3D(CUBE, LUT_POS(c.rgb, 2.0)).rgb;
+    vec3 at = vec3(LUT_POS(c.r, 2.0), LUT_POS(c.g, 2.0), LUT_POS(c.b, 2.0));
+    vec3 cube = tex3D(CUBE, at).rgb;
     float noise = texture(NOISE, MAIN_pos * MAIN_size / 4.0).r;
     return vec4(mix(curve, cube, 0.5) * (0.9 + 0.1 * noise), 1.0);
 }
