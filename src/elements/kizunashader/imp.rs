@@ -68,7 +68,9 @@ impl KizunaShader {
         let (config, files) = self.config()?;
         // The old textures' memory is given back first.
         *slot = None;
-        let session = Session::open(context, sides, config, &files).map_err(|e| error::gl(&e))?;
+        let opened = Session::open(context, sides, config, &files);
+        let mut session = opened.map_err(|e| error::gl(&e))?;
+        gst::info!(CAT, imp = self, "runs on {}", session.figures().0);
         self.note_passes(&session);
         *slot = Some(session);
         Ok(())

@@ -76,6 +76,7 @@ impl Session {
         let request =
             Request { input, output, files, params: &config.params, device: renderer.device() };
         let graph = shader::build(&request)?;
+        log::debug!("passes of a frame:\n{graph}");
         let (skipped, unknown) = (graph.skipped.clone(), graph.unknown_params.clone());
         on_thread(context, || renderer.prepare(graph, input, output))?;
         (self.skipped, self.unknown_params) = (skipped, unknown);
