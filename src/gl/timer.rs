@@ -10,6 +10,7 @@ pub struct Timer {
     query: Option<NativeQuery>,
     is_waiting: bool,
     is_running: bool,
+    is_warm: bool,
     nanoseconds: u64,
     samples: u64,
 }
@@ -29,8 +30,12 @@ impl Timer {
             if gl.get_query_parameter_u32(query, glow::QUERY_RESULT_AVAILABLE) == 0 {
                 return;
             }
-            self.nanoseconds += u64::from(gl.get_query_parameter_u32(query, glow::QUERY_RESULT));
-            self.samples += 1;
+            let nanoseconds = gl.get_query_parameter_u32(query, glow::QUERY_RESULT);
+            // The first one has compiling in it.
+            if std::mem::replace(&mut self.is_warm, true) {
+                self.nanoseconds += u64::from(nanoseconds);
+                self.samples += 1;
+            }
             self.is_waiting = false;
         }
         gl.begin_query(glow::TIME_ELAPSED, query);

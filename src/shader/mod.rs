@@ -24,6 +24,7 @@ mod parse;
 pub mod presets;
 mod rpn;
 mod stage;
+mod texels;
 
 pub use build::{Request, build};
 pub use device::Device;

@@ -75,8 +75,8 @@ impl Default for Settings {
             shaders: None,
             shader_params: None,
             deband: 0.5,
-            line_strength: 0.5,
-            sharpness: 0.5,
+            line_strength: 0.3,
+            sharpness: 0.4,
             stability: 0.5,
             program_cache: None,
         }

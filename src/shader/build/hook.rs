@@ -6,6 +6,7 @@ use super::super::glsl::{Bound, BoundKind, Text};
 use super::super::graph::{Sampler, Texture, Value, Work};
 use super::super::rpn::{Axis, Expression, Names, NoValue};
 use super::super::stage::Stage;
+use super::super::texels::reads_whole_texels;
 use super::super::{Border, Compute};
 use super::picture::Image;
 use super::{Builder, NewPass, PREVIOUS};
@@ -134,7 +135,7 @@ impl Builder<'_> {
                 threads.0, threads.1, device.max_invocations
             )));
         }
-        let (bounds, reads, images) = scope.bound(pass);
+        let (bounds, reads, images) = scope.bound(pass, size);
         if reads.len() > device.max_samplers {
             let most = device.max_samplers;
             let message =
@@ -235,7 +236,7 @@ impl Scope<'_, '_> {
     }
 
     /// Everything that `pass` reads, in the order of samplers and of images.
-    fn bound(&self, pass: &HookPass) -> (Vec<Bound>, Vec<Sampler>, Vec<Texture>) {
+    fn bound(&self, pass: &HookPass, result: Size) -> (Vec<Bound>, Vec<Sampler>, Vec<Texture>) {
         let (mut bounds, mut reads, mut images) = (Vec::<Bound>::new(), vec![], vec![]);
         let own = ["HOOKED", self.stage.name()];
         for name in &pass.binds {
@@ -248,11 +249,13 @@ impl Scope<'_, '_> {
                     let names =
                         if is_own { own.map(Into::into).into() } else { vec![name.clone()] };
                     let Image { texture, size, multiplier, shift, .. } = image;
-                    bounds.push(Bound {
-                        names,
-                        kind: BoundKind::Picture { size, multiplier, shift },
-                    });
-                    reads.push(Sampler { texture, is_linear: true, border: Border::Clamp });
+                    let is_linear = size != result
+                        || shift != [0.0; 2]
+                        || pass.compute.is_some()
+                        || !reads_whole_texels(&pass.body, &names);
+                    reads.push(Sampler { texture, is_linear, border: Border::Clamp });
+                    let kind = BoundKind::Picture { size, multiplier, shift };
+                    bounds.push(Bound { names, kind });
                 }
                 Some(Thing::Static(index)) => {
                     let known = &self.builder.statics[index];

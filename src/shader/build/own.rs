@@ -83,7 +83,7 @@ impl Builder<'_> {
         let mut binds: Vec<_> = images.iter().enumerate().map(picture).collect();
         let sampler = |image: &Image| Sampler {
             texture: image.texture,
-            is_linear: true,
+            is_linear: image.size != size,
             border: Border::Clamp,
         };
         let mut reads: Vec<_> = images.iter().map(sampler).collect();

@@ -9,7 +9,7 @@
 //!TYPE DYNAMIC float
 //!MINIMUM 0
 //!MAXIMUM 1
-0.5
+0.4
 
 //!HOOK SCALED
 //!BIND HOOKED
@@ -23,6 +23,6 @@ vec4 hook() {
     vec3 e = HOOKED_texOff(vec2(1.0, 0.0)).rgb;
     vec3 low = min(min(n, s), min(w, e));
     vec3 high = max(max(n, s), max(w, e));
-    vec3 wish = c.rgb + 0.25 * sharpness * (4.0 * c.rgb - n - s - w - e) * smoothstep(0.0, 0.1, high - low);
+    vec3 wish = c.rgb + 0.2 * sharpness * sharpness * (4.0 * c.rgb - n - s - w - e) * smoothstep(0.0, 0.1, high - low);
     return vec4(clamp(wish, min(low, c.rgb), max(high, c.rgb)), c.a);
 }

@@ -57,7 +57,7 @@ pub fn network_file(net: &Net, name: &str) -> Result<ShaderFile, NotSmall> {
     parse(name, &text).map_err(|e| NotSmall(e.to_string()))
 }
 
-/// The files of all stages that `config` has, in order; `network` is the Upscale stage's, where it has one.
+/// The files of all stages that `config` has; `network` is the Upscale stage's, in place of the fastest one.
 ///
 /// # Errors
 /// None: the files are ours, which a test parses.
@@ -66,9 +66,11 @@ pub fn files(config: &Config, network: Option<ShaderFile>) -> Result<Vec<ShaderF
     let stages = [
         (has(config.normalize), "normalize.glsl", include_str!("normalize.glsl")),
         (has(config.structure), "structure.glsl", include_str!("structure.glsl")),
+        (config.upscale && network.is_none(), "upscale.glsl", include_str!("upscale.glsl")),
         (has(config.enhance), "enhance.glsl", include_str!("enhance.glsl")),
         (has(config.stabilize), "stabilize.glsl", include_str!("stabilize.glsl")),
     ];
+    // At one hook files run in this order; the network comes behind Structural Reconstruction's.
     let mut files = Vec::new();
     for (_, name, text) in stages.into_iter().filter(|(runs, ..)| *runs) {
         files.push(parse(name, text)?);
