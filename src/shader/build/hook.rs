@@ -8,7 +8,7 @@ use super::super::rpn::{Axis, Expression, Names, NoValue};
 use super::super::stage::Stage;
 use super::super::texels::reads_whole_texels;
 use super::super::{Border, Compute};
-use super::picture::Image;
+use super::picture::{Image, Picture};
 use super::{Builder, NewPass, PREVIOUS};
 use crate::upscale::Size;
 
@@ -29,6 +29,18 @@ enum Thing {
 }
 
 impl Builder<'_> {
+    /// Whether anything that hooks `stage` will run. Where nothing does for `picture` as it is, nothing changes it.
+    pub fn will_run(&self, stage: Stage, picture: &Picture) -> bool {
+        let components = picture.samples.len() as u8;
+        let hooked = Image { components, ..picture.samples[0].image };
+        let files = self.request.files.iter().enumerate();
+        files.flat_map(|(i, file)| file.passes.iter().map(move |p| (i, p))).any(|(file, pass)| {
+            let scope = Scope { builder: self, file, stage, hooked };
+            pass.hooks.iter().any(|hook| hook == stage.name())
+                && scope.reason_to_skip(pass).is_none()
+        })
+    }
+
     /// Runs everything that hooks `stage`, in order, on `image`.
     pub fn run_hooks(&mut self, stage: Stage, mut image: Image) -> Result<Image, ShaderError> {
         let name = stage.name();

@@ -166,7 +166,10 @@ impl<'a> Builder<'a> {
     fn fire(&mut self, stage: Stage, picture: Picture) -> Result<Picture, ShaderError> {
         let name = stage.name();
         self.sizes.insert(name, picture.size());
-        if !self.is_hooked(name) && !self.is_bound(name) {
+        if !self.will_run(stage, &picture) && !self.is_bound_elsewhere(name) {
+            // Says why none of them runs.
+            self.run_hooks(stage, picture.samples[0].image)?;
+            self.named.remove(name);
             return Ok(picture);
         }
         let image = self.materialised(&picture, name)?;
@@ -176,12 +179,15 @@ impl<'a> Builder<'a> {
         Ok(Picture::of(image))
     }
 
-    fn is_hooked(&self, name: &str) -> bool {
-        self.passes_of_files().any(|pass| pass.hooks.iter().any(|hook| hook == name))
-    }
-
     fn is_bound(&self, name: &str) -> bool {
         self.passes_of_files().any(|pass| pass.binds.iter().any(|bind| bind == name))
+    }
+
+    /// Whether a pass that hooks another stage reads what this one gives.
+    fn is_bound_elsewhere(&self, name: &str) -> bool {
+        self.passes_of_files().any(|pass| {
+            pass.binds.iter().any(|bind| bind == name) && pass.hooks.iter().any(|hook| hook != name)
+        })
     }
 
     fn passes_of_files(&self) -> impl Iterator<Item = &'a super::HookPass> {

@@ -81,8 +81,10 @@ pub fn files(config: &Config, network: Option<ShaderFile>) -> Result<Vec<ShaderF
 
 /// Values of the stages' parameters.
 pub fn params(config: &Config) -> BTreeMap<String, f64> {
+    let is_slow = f64::from(u8::from(config.quality != Quality::Fast));
     let strengths = [
         ("normalize.glsl/deband", config.normalize),
+        ("normalize.glsl/chroma_from_luma", config.normalize.map(|_| is_slow)),
         ("structure.glsl/line_strength", config.structure),
         ("enhance.glsl/sharpness", config.enhance),
         ("stabilize.glsl/stability", config.stabilize),

@@ -13,11 +13,20 @@
 //!MAXIMUM 1
 0.5
 
+//!PARAM chroma_from_luma
+//!DESC Whether chroma takes its lines from luma
+//!TYPE int
+//!MINIMUM 0
+//!MAXIMUM 1
+1
+
 //!HOOK LUMA
 //!HOOK RGB
 //!BIND HOOKED
 //!WHEN deband
 //!DESC Normalize: deband
+#define texel(p) (HOOKED_mul * texelFetch(HOOKED_raw, clamp(p, ivec2(0), last), 0))
+
 float chance(vec2 p) {
     return fract(sin(dot(p, vec2(12.9898, 78.233))) * 43758.5453);
 }
@@ -28,10 +37,13 @@ vec4 hook() {
     float angle = 6.2831853 * chance(at);
     float radius = 3.0 + 12.0 * chance(at + 17.0);
     vec2 way = radius * vec2(cos(angle), sin(angle));
-    vec4 a = HOOKED_texOff(way);
-    vec4 b = HOOKED_texOff(vec2(-way.y, way.x));
-    vec4 d = HOOKED_texOff(-way);
-    vec4 e = HOOKED_texOff(vec2(way.y, -way.x));
+    ivec2 here = ivec2(at);
+    ivec2 last = ivec2(HOOKED_size) - 1;
+    ivec2 step_ = ivec2(floor(way + 0.5));
+    vec4 a = texel(here + step_);
+    vec4 b = texel(here + ivec2(-step_.y, step_.x));
+    vec4 d = texel(here - step_);
+    vec4 e = texel(here + ivec2(step_.y, -step_.x));
     vec4 most = max(max(abs(a - c), abs(b - c)), max(abs(d - c), abs(e - c)));
     vec4 limit = vec4(deband * 4.0 / 255.0);
     return mix(c, 0.25 * (a + b + d + e), step(most, limit));
@@ -45,7 +57,7 @@ vec4 hook() {
 //!WIDTH CHROMA.w
 //!HEIGHT CHROMA.h
 //!OFFSET ALIGN
-//!WHEN deband CHROMA.w LUMA.w < *
+//!WHEN chroma_from_luma CHROMA.w LUMA.w < *
 //!DESC Normalize: luma where chroma lies
 vec4 hook() {
     // Chroma lies half a sample away from the middle of its luma samples at most; linear sampling is the mean of four.
@@ -60,7 +72,7 @@ vec4 hook() {
 //!WIDTH LUMA.w
 //!HEIGHT LUMA.h
 //!OFFSET ALIGN
-//!WHEN deband CHROMA.w LUMA.w < *
+//!WHEN chroma_from_luma CHROMA.w LUMA.w < *
 //!DESC Normalize: chroma from luma
 vec4 hook() {
     vec2 texel = CHROMA_pos * CHROMA_size - 0.5;

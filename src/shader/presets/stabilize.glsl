@@ -24,14 +24,14 @@
 //!DESC Temporal Stabilization: change by blocks
 vec4 hook() {
     float sum = 0.0;
-    for (int y = 0; y < 4; y++) {
-        for (int x = 0; x < 4; x++) {
-            vec2 at = HOOKED_pos + (vec2(float(x), float(y)) - 1.5) * 4.0 / HOOKED_size;
+    for (int y = 0; y < 2; y++) {
+        for (int x = 0; x < 2; x++) {
+            vec2 at = HOOKED_pos + (vec2(float(x), float(y)) - 0.5) * 8.0 / HOOKED_size;
             vec3 d = abs(HOOKED_tex(at).rgb - KIZUNA_PREV_tex(at).rgb);
             sum += dot(d, vec3(0.299, 0.587, 0.114));
         }
     }
-    return vec4(sum / 16.0);
+    return vec4(sum / 4.0);
 }
 
 //!HOOK OUTPUT
@@ -45,12 +45,12 @@ vec4 hook() {
 //!DESC Temporal Stabilization: cut
 vec4 hook() {
     float sum = 0.0;
-    for (int y = 0; y < 16; y++) {
-        for (int x = 0; x < 16; x++) {
-            sum += KIZUNA_MOTION_tex((vec2(float(x), float(y)) + 0.5) / 16.0).r;
+    for (int y = 0; y < 8; y++) {
+        for (int x = 0; x < 8; x++) {
+            sum += KIZUNA_MOTION_tex((vec2(float(x), float(y)) + 0.5) / 8.0).r;
         }
     }
-    return vec4(sum / 256.0);
+    return vec4(sum / 64.0);
 }
 
 //!HOOK OUTPUT
