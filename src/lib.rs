@@ -1,8 +1,9 @@
 //! Kizuna (絆): anime super-resolution for GStreamer.
 //!
-//! One element today, `kizunasr`: AI upscaling by tiles, for export, batch work and paused frames.
+//! Two elements: `kizunasr`, AI upscaling by tiles, for export, batch work and paused frames; and `kizunashader`, the real-time path, which
+//! runs mpv user shaders in OpenGL, our own five stages among them.
 //!
-//! A frame's way through the tree:
+//! A frame's way through the tree, in `kizunasr`:
 //!
 //! ```text
 //! elements/kizunasr/caps.rs   what sizes and formats are possible
@@ -18,7 +19,18 @@
 //!
 //! Networks whose rows flow through all layers at once take a shorter way: `upscale/stream.rs`.
 //!
-//! `upscale`, `models` and the traits of `engine` are pure: no GStreamer, no inference runtime. `cargo pure` proves it.
+//! In `kizunashader`:
+//!
+//! ```text
+//! shader/parse.rs        shader files          → passes                  ┐
+//! shader/build/          passes, two formats   → graph of what runs      │ once, and when caps or settings change
+//! gl/program.rs          graph                 → programs and textures   ┘
+//! gl/transfer.rs         planes                → textures
+//! gl/renderer.rs         textures              → textures, pass by pass
+//! gl/transfer.rs         textures              → planes
+//! ```
+//!
+//! `upscale`, `models`, `shader` and the traits of `engine` are pure: no GStreamer, no inference runtime. `cargo pure` proves it.
 
 pub mod cache;
 

@@ -2,10 +2,10 @@
 
 use gst::prelude::*;
 
-/// Rows of the property table of README: name and default.
-fn documented() -> Vec<(String, String)> {
+/// Rows of the property table of README behind `mark`: name and default.
+fn documented(mark: &str) -> Vec<(String, String)> {
     let readme = include_str!("../README.md");
-    let table = readme.split("<!-- properties").nth(1).expect("README has its table of properties");
+    let table = readme.split(mark).nth(1).expect("README has its table of properties");
     table
         .lines()
         .skip(3)
@@ -40,10 +40,15 @@ fn shown(property: &gst::glib::ParamSpec) -> String {
 fn readme_lists_every_property_with_its_default() {
     gst::init().unwrap();
     gstkizuna::plugin_register_static().unwrap();
-    let element = gst::ElementFactory::make("kizunasr").build().unwrap();
+    check("kizunasr", "<!-- properties");
+    check("kizunashader", "<!-- shader properties");
+}
+
+fn check(element: &str, mark: &str) {
+    let element = gst::ElementFactory::make(element).build().unwrap();
     let own = element.list_properties();
     let own: Vec<_> = own.iter().filter(|p| p.owner_type() == element.type_()).collect();
-    let listed = documented();
+    let listed = documented(mark);
     assert_eq!(own.len(), listed.len());
     for (property, (name, default)) in own.iter().zip(&listed) {
         assert_eq!(property.name(), name);

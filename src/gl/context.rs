@@ -37,6 +37,7 @@ macro_rules! functions {
         impl Gl {
             $(
                 #[doc = concat!("OpenGL's `", stringify!($name), "`.")]
+                #[allow(clippy::too_many_arguments, reason = "OpenGL's own")]
                 pub(super) fn $name(&self, $($argument: $type),*) $(-> $result)? {
                     // SAFETY: the context is current, as `Gl::new` asks. No pointer is passed; wrong numbers and handles are
                     // errors that OpenGL defines.
@@ -122,6 +123,7 @@ functions! {
     tex_storage_3d(target: u32, levels: i32, format: u32, width: i32, height: i32, depth: i32);
     uniform_1_f32(location: Option<&NativeUniformLocation>, value: f32);
     uniform_1_i32(location: Option<&NativeUniformLocation>, value: i32);
+    uniform_2_f32(location: Option<&NativeUniformLocation>, x: f32, y: f32);
     uniform_1_u32(location: Option<&NativeUniformLocation>, value: u32);
     use_program(program: Option<NativeProgram>);
     viewport(x: i32, y: i32, width: i32, height: i32);

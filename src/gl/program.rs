@@ -80,6 +80,7 @@ impl Program {
             match value {
                 Value::Float(value) => gl.uniform_1_f32(location.as_ref(), *value),
                 Value::Int(value) => gl.uniform_1_i32(location.as_ref(), *value),
+                Value::Pair([x, y]) => gl.uniform_2_f32(location.as_ref(), *x, *y),
                 Value::Uint(value) => gl.uniform_1_u32(location.as_ref(), *value),
             }
         }

@@ -1,6 +1,7 @@
 //! A graph, prepared once and run for every frame.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::num::NonZeroU32;
 
 use glow::{NativeFramebuffer, NativeSampler, NativeTexture, NativeVertexArray};
@@ -14,6 +15,9 @@ use super::transfer::{download, texels, upload};
 use crate::shader::graph::{Graph, Pass, Sampler, Texture as Name, Work};
 use crate::shader::{Border, Device};
 use crate::upscale::{FrameView, FrameViewMut, VideoSpec};
+
+/// Most programs that are kept, beside those of the graph.
+const MAX_PROGRAMS: usize = 512;
 
 /// A frame that comes in.
 #[derive(Debug)]
@@ -52,7 +56,7 @@ pub struct Renderer {
     /// For textures that are not ours.
     framebuffer: NativeFramebuffer,
     samplers: HashMap<(bool, Border), NativeSampler>,
-    /// By their texts; those that the graph does not need any more are deleted when it changes.
+    /// By their texts; also those of graphs before.
     programs: HashMap<String, Program>,
     /// One for each pass.
     timers: Vec<Timer>,
@@ -140,17 +144,7 @@ impl Renderer {
             }
         }
         self.clear();
-        let unused: Vec<_> = self
-            .programs
-            .keys()
-            .filter(|text| graph.passes.iter().all(|pass| pass.text != **text))
-            .cloned()
-            .collect();
-        for text in unused {
-            if let Some(program) = self.programs.remove(&text) {
-                self.gl.delete_program(program.native);
-            }
-        }
+        self.forget_programs(&graph);
         let prepared = self.prepare_parts(&graph);
         self.reset_state();
         prepared?;
@@ -158,12 +152,28 @@ impl Renderer {
         Ok(())
     }
 
+    /// Deletes programs that `graph` does not need, once there are many: caps and settings may change back.
+    fn forget_programs(&mut self, graph: &Graph) {
+        if self.programs.len() <= MAX_PROGRAMS {
+            return;
+        }
+        let is_needed = |text: &String| graph.passes.iter().any(|pass| pass.text == *text);
+        let Self { gl, programs, .. } = self;
+        programs.retain(|text, program| {
+            let keep = is_needed(text);
+            if !keep {
+                gl.delete_program(program.native);
+            }
+            keep
+        });
+    }
+
     fn prepare_parts(&mut self, graph: &Graph) -> Result<(), GlError> {
         let Self { gl, scene, samplers, timers, .. } = self;
         for pass in &graph.passes {
             for Sampler { is_linear, border, .. } in &pass.reads {
-                if !samplers.contains_key(&(*is_linear, *border)) {
-                    samplers.insert((*is_linear, *border), sampler(gl, *is_linear, *border)?);
+                if let Entry::Vacant(entry) = samplers.entry((*is_linear, *border)) {
+                    entry.insert(sampler(gl, *is_linear, *border)?);
                 }
             }
             timers.push(Timer::new(gl));
@@ -230,9 +240,9 @@ impl Renderer {
             self.scene.has_previous = true;
         }
         if let PlanesMut::Frame(frame) = sink {
-            for plane in 0..sinks.len() {
+            for (plane, &texture) in sinks.iter().enumerate() {
                 let format = self.scene.sinks[plane].format;
-                self.attach(&[sinks[plane]])?;
+                self.attach(&[texture])?;
                 download(&self.gl, frame, plane, format);
             }
         }

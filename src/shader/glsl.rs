@@ -1,10 +1,11 @@
-//! The text around a pass's body: what mpv and libplacebo define for user shaders, with all sizes as constants.
+//! The text around a pass's body: what mpv and libplacebo define for user shaders. Sizes are uniforms, so that frames of another
+//! size need no other programs.
 
 use std::fmt::Write as _;
 
 use super::device::Device;
 use super::file::{Number, Param, ParamKind, SampleFormat, SampleKind};
-use super::graph::Work;
+use super::graph::{Value, Work};
 use crate::upscale::Size;
 
 /// A texture under the names that a body knows it by.
@@ -69,6 +70,11 @@ const COMMON: &str = "\
 #define LUT_POS(x, lut_size) mix(0.5 / (lut_size), 1.0 - 0.5 / (lut_size), (x))
 uniform int frame;
 uniform float random;
+uniform vec2 input_size;
+uniform vec2 target_size;
+uniform vec2 tex_offset;
+uniform vec2 kz_pt;
+#define kz_map(id) ((vec2(id) + vec2(0.5)) * kz_pt)
 ";
 
 /// sRGB's curve, as libplacebo's `linearize` and `delinearize` for SDR (IEC 61966-2-1).
@@ -92,9 +98,6 @@ impl Text<'_> {
         text += &self.device.precision();
         self.outputs(&mut text);
         text += COMMON;
-        for (name, [x, y]) in ["input_size", "target_size", "tex_offset"].iter().zip(self.globals) {
-            let _ = writeln!(text, "const vec2 {name} = vec2({x:?}, {y:?});");
-        }
         if body.contains("linearize") {
             text += CURVES;
         }
@@ -130,22 +133,24 @@ impl Text<'_> {
     }
 
     fn textures(&self, text: &mut String) {
-        let (x, y) = (1.0 / self.size.width as f32, 1.0 / self.size.height as f32);
-        let _ = writeln!(text, "#define kz_map(id) ((vec2(id) + vec2(0.5)) * vec2({x:?}, {y:?}))");
         let position = match self.is_compute() {
-            true => "kz_map(gl_GlobalInvocationID)".to_owned(),
-            false => format!("(gl_FragCoord.xy * vec2({x:?}, {y:?}))"),
+            true => "kz_map(gl_GlobalInvocationID)",
+            false => "(gl_FragCoord.xy * kz_pt)",
         };
         let (mut samplers, mut images) = (0, 0);
         for bound in self.binds {
             match &bound.kind {
-                BoundKind::Picture { size, multiplier, shift } => {
-                    let sampler = format!("kz_texture{samplers}");
+                BoundKind::Picture { multiplier, shift, .. } => {
+                    let unit = samplers;
                     samplers += 1;
-                    let _ = writeln!(text, "uniform sampler2D {sampler};");
-                    let picture = (*size, *multiplier, *shift);
+                    let _ = writeln!(
+                        text,
+                        "uniform sampler2D kz_texture{unit};\n\
+                         uniform vec2 kz_size{unit};\n\
+                         uniform vec2 kz_pt{unit};"
+                    );
                     for name in &bound.names {
-                        self.picture_macros(name, &sampler, &position, picture, text);
+                        self.picture_macros(name, unit, position, *multiplier, *shift, text);
                     }
                 }
                 BoundKind::Bare(dimensions) => {
@@ -176,15 +181,17 @@ impl Text<'_> {
     fn picture_macros(
         &self,
         name: &str,
-        sampler: &str,
+        unit: usize,
         position: &str,
-        (size, multiplier, shift): (Size, f32, [f32; 2]),
+        multiplier: f32,
+        shift: [f32; 2],
         text: &mut String,
     ) {
-        let (width, height) = (size.width as f32, size.height as f32);
+        let sampler = format!("kz_texture{unit}");
+        let [x, y] = shift;
         let at = |position: &str| match shift {
             [0.0, 0.0] => position.to_owned(),
-            [x, y] => format!("({position} + vec2({:?}, {:?}))", x / width, y / height),
+            _ => format!("({position} + vec2({x:?}, {y:?}) * kz_pt{unit})"),
         };
         let factor = if multiplier == 1.0 { String::new() } else { format!("{multiplier:?} * ") };
         let _ = writeln!(
@@ -192,19 +199,15 @@ impl Text<'_> {
             "#define {name}_raw {sampler}\n\
              #define {name}_pos {position}\n\
              #define {name}_map(id) {map}\n\
-             #define {name}_size vec2({width:?}, {height:?})\n\
-             #define {name}_pt vec2({x:?}, {y:?})\n\
-             #define {name}_off vec2({:?}, {:?})\n\
+             #define {name}_size kz_size{unit}\n\
+             #define {name}_pt kz_pt{unit}\n\
+             #define {name}_off vec2({x:?}, {y:?})\n\
              #define {name}_rot mat2(1.0, 0.0, 0.0, 1.0)\n\
              #define {name}_mul {multiplier:?}\n\
              #define {name}_tex(pos) ({factor}textureLod({sampler}, pos, 0.0))\n\
              #define {name}_texOff(off) {name}_tex({name}_pos + {name}_pt * vec2(off))",
-            shift[0],
-            shift[1],
             position = at(position),
             map = at("kz_map(id)"),
-            x = 1.0 / width,
-            y = 1.0 / height,
         );
         if self.device.has_gather {
             let _ = writeln!(
@@ -212,6 +215,24 @@ impl Text<'_> {
                 "#define {name}_gather(pos, c) ({factor}textureGather({sampler}, pos, c))"
             );
         }
+    }
+
+    /// Values of the uniforms that the text has beside its parameters.
+    pub fn uniforms(&self) -> Vec<(String, Value)> {
+        let pt = |size: Size| Value::Pair([1.0 / size.width as f32, 1.0 / size.height as f32]);
+        let names = ["input_size", "target_size", "tex_offset"].into_iter();
+        let mut uniforms: Vec<_> =
+            names.zip(self.globals).map(|(name, pair)| (name.into(), Value::Pair(pair))).collect();
+        uniforms.push(("kz_pt".into(), pt(self.size)));
+        let sampled = self.binds.iter().filter(|b| !matches!(b.kind, BoundKind::Storage(..)));
+        for (unit, bound) in sampled.enumerate() {
+            if let BoundKind::Picture { size, .. } = bound.kind {
+                let pixels = Value::Pair([size.width as f32, size.height as f32]);
+                uniforms.push((format!("kz_size{unit}"), pixels));
+                uniforms.push((format!("kz_pt{unit}"), pt(size)));
+            }
+        }
+        uniforms
     }
 
     fn main(&self) -> String {

@@ -129,6 +129,8 @@ pub enum Value {
     Int(i32),
     /// `uint`
     Uint(u32),
+    /// `vec2`
+    Pair([f32; 2]),
 }
 
 /// A pass that does not run.

@@ -19,12 +19,14 @@ mod file;
 mod glsl;
 pub mod graph;
 mod liveness;
+mod loops;
 mod network;
 mod parse;
 pub mod presets;
 mod rpn;
 mod stage;
 mod texels;
+mod words;
 
 pub use build::{Request, build};
 pub use device::Device;

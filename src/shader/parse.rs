@@ -13,6 +13,7 @@ use super::file::{
     Border, Compute, FileTexture, HookPass, Number, Offset, Param, ParamKind, SampleFormat,
     ShaderFile,
 };
+use super::loops;
 use super::rpn::Expression;
 
 /// The largest file: seven times the largest one known.
@@ -281,6 +282,10 @@ fn pass(block: &Block) -> Result<HookPass, ShaderError> {
     if !pass.body.contains("hook") {
         return Err(place.error("the pass has no function hook()"));
     }
+    let body = loops::bounded(block.body).map_err(|(line, what)| {
+        Place { line: block.body_line + line, ..place.clone() }.error(what)
+    })?;
+    pass.body = body.into();
     Ok(pass)
 }
 

@@ -1,6 +1,8 @@
 //! Which textures a body reads at the middle of texels alone: those need no mixing of neighbours, which costs software and small
 //! devices four times as many reads. Where in doubt the answer is no.
 
+use super::words::{is_word, words};
+
 /// Whether `body` reads the texture of these `names` only at its own place (`NAME_tex(NAME_pos)`) and whole texels beside it
 /// (`NAME_texOff(vec2(-1.0, 0.0))`, also by a macro that is called with whole numbers). The texture has the result's size.
 pub fn reads_whole_texels(body: &str, names: &[String]) -> bool {
@@ -98,21 +100,6 @@ fn is_whole(text: &str) -> bool {
     !whole.is_empty()
         && whole.bytes().all(|b| b.is_ascii_digit())
         && fraction.bytes().all(|b| b == b'0')
-}
-
-const fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
-}
-
-/// Names and numbers, with the places where they begin.
-fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let begin = at + text[at..].find(is_word)?;
-        let end = text[begin..].find(|c| !is_word(c)).map_or(text.len(), |n| begin + n);
-        at = end;
-        Some((begin, &text[begin..end]))
-    })
 }
 
 /// Comments replaced by blanks, continued lines put together.

@@ -105,3 +105,27 @@ fn bad_settings_in_mid_film_are_warnings() {
     }
     assert!(bus.pop_filtered(&[gst::MessageType::Error]).is_none());
 }
+
+/// Loops without end are a stranger's joke, or a mistake: the frame ends all the same.
+#[test]
+fn endless_loops_end() {
+    let _alone = alone();
+    for hook in [
+        "float x = 0.0; for (;;) x += 0.5; return vec4(x);",
+        "float x = 0.0; while (x < 1e30) { x *= 0.5; } return vec4(x);",
+        "int x = 1; do { x = x * 3 % 7; } while (x != 0); return vec4(x);",
+        "float x = 0.0; for (int i = 0; i < 100; i++) { x += HOOKED_tex(HOOKED_pos).r; i = 0; } return vec4(x);",
+    ] {
+        let text = format!("//!HOOK MAIN\n//!BIND HOOKED\nvec4 hook() {{ {hook} }}\n");
+        let (_, said) = play_shader(&text);
+        assert!(said.errors.is_empty(), "{hook}: {said:?}");
+    }
+    let (path, said) = play_shader(
+        "//!HOOK MAIN\n//!BIND HOOKED\n#define F for\nvec4 hook() { F (;;) {} return vec4(0.0); }\n",
+    );
+    assert!(said.error().starts_with(&format!("{path}:3: 'for' must have")), "{said:?}");
+    let (path, said) = play_shader(
+        "//!HOOK MAIN\nvec4 a(int i) { return i > 0 ? a(i - 1) : vec4(0.0); }\nvec4 hook() { return a(9); }\n",
+    );
+    assert!(said.error().starts_with(&path), "{said:?}");
+}

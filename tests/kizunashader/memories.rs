@@ -1,5 +1,7 @@
 //! Every format and memory, by itself and between other OpenGL elements.
 
+use std::slice::from_ref;
+
 use gst::prelude::*;
 use gstkizuna::upscale::PixelFormat;
 
@@ -52,16 +54,16 @@ fn nothing_to_do_is_an_exact_copy() {
     let rgba = rgba(48, 32);
     for format in ["RGBA", "I420", "NV12", "Y444", "GRAY8", "RGB", "P010_10LE"] {
         let caps = format!("video/x-raw,format={format},width=48,height=32,framerate=25/1");
-        let frame = run(&[("stages", "0")], &[rgba.clone()], RGBA, &caps).remove(0);
-        let plain = run(&[("stages", "0")], &[frame.clone()], &caps, &caps).remove(0);
+        let frame = run(&[("stages", "0")], from_ref(&rgba), RGBA, &caps).remove(0);
+        let plain = run(&[("stages", "0")], from_ref(&frame), &caps, &caps).remove(0);
         let none = ["deband", "line-strength", "sharpness", "stability"].map(|name| (name, "0"));
-        let stages = run(&none, &[frame.clone()], &caps, &caps).remove(0);
+        let stages = run(&none, from_ref(&frame), &caps, &caps).remove(0);
         assert!(stages == plain, "{format}");
         if format.starts_with("RGB") {
             assert!(plain == frame, "{format}");
         }
     }
-    assert!(run(&[("stages", "0")], &[rgba.clone()], RGBA, RGBA).remove(0) == rgba);
+    assert!(run(&[("stages", "0")], from_ref(&rgba), RGBA, RGBA).remove(0) == rgba);
 }
 
 const RGBA: &str = "video/x-raw,format=RGBA,width=48,height=32,framerate=25/1";

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
-use crate::support::{QUICK, assert_nothing_leaks, buffer, element, harness, video};
+use crate::support::{QUICK, assert_nothing_leaks, buffer, element, harness, launch, video};
 
 #[test]
 fn nothing_leaks() {

@@ -45,7 +45,7 @@ fn passes_are_those_of_the_snapshots() {
         let file = shader::parse(name, &fs::read_to_string(&path).unwrap()).unwrap();
         let mut text = String::new();
         for format in [PixelFormat::I420, PixelFormat::Rgba] {
-            let graph = graph(format, &[file.clone()], &BTreeMap::new()).unwrap();
+            let graph = graph(format, std::slice::from_ref(&file), &BTreeMap::new()).unwrap();
             text += &format!("{}\n{graph}\n", format.name());
         }
         let snapshot = path.parent().unwrap().with_file_name("graphs").join(format!("{name}.txt"));

@@ -134,8 +134,9 @@ impl Session {
         let Self { context, renderer: Some(renderer), sides: (from, to), frame, .. } = self else {
             return Err(lost());
         };
-        let number = *frame;
+        // mpv's first frame is number 1.
         *frame = frame.wrapping_add(1);
+        let number = *frame;
         // Textures of a context that ours shares nothing with are read back by their own.
         let is_texture = from.is_gl && is_shared(input, context);
         match (is_texture, to.is_gl) {

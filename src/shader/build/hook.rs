@@ -160,7 +160,7 @@ impl Builder<'_> {
             ParamKind::Dynamic(number) => Some((param.name.clone(), uniform(number, *value))),
             _ => None,
         };
-        let uniforms = params.iter().filter_map(dynamic).collect();
+        let dynamic: Vec<_> = params.iter().filter_map(dynamic).collect();
         let format = self.float_format(components, work != Work::Draw);
         let text = Text {
             device,
@@ -175,6 +175,8 @@ impl Builder<'_> {
             globals: self.globals(hooked),
             body: (&pass.body, pass.body_line),
         };
+        let mut uniforms = text.uniforms();
+        uniforms.extend(dynamic);
         let new = NewPass {
             name: pass.name.clone(),
             place: Some(pass.place.clone()),

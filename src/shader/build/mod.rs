@@ -136,7 +136,7 @@ impl<'a> Builder<'a> {
             Kind::Yuv => self.luma_and_chroma()?,
         };
         let native = self.fire(Stage::Native, native)?;
-        let mut picture = self.to_rgb(native)?;
+        let mut picture = self.decoded(native)?;
         for stage in [Stage::MainPresub, Stage::Main, Stage::Prekernel] {
             picture = self.fire(stage, picture)?;
         }
@@ -147,7 +147,7 @@ impl<'a> Builder<'a> {
         let previous = self.is_bound(PREVIOUS);
         let last = if previous { Some(self.materialised(&picture, "last picture")?) } else { None };
         let picture = last.map_or(picture, Picture::of);
-        self.to_planes(picture)?;
+        self.write_planes(picture)?;
         Ok(last)
     }
 

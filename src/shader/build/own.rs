@@ -113,7 +113,7 @@ impl Builder<'_> {
             images: vec![],
             size,
             work: Work::Draw,
-            uniforms: vec![],
+            uniforms: text.uniforms(),
         }
     }
 
@@ -182,8 +182,7 @@ impl Builder<'_> {
         channels.resize(4, "1.0".into());
         let axis = if is_vertical { "y" } else { "x" };
         let body = format!(
-            "#define AXIS {axis}\n#define TAPS {taps}\n#define LAST {}\n#define READ(at) vec4({})\n{}",
-            from - 1,
+            "#define AXIS {axis}\n#define TAPS {taps}\n#define READ(at) vec4({})\n{}",
             channels.join(", "),
             include_str!("resample.glsl"),
         );
@@ -205,7 +204,7 @@ impl Builder<'_> {
     }
 
     /// R'G'B' in 0..1 of what is coded as the source is.
-    pub fn to_rgb(&mut self, native: Picture) -> Result<Picture, ShaderError> {
+    pub fn decoded(&mut self, native: Picture) -> Result<Picture, ShaderError> {
         let spec = self.request.input;
         let info = spec.format.info();
         let affine = Affine::decode(&spec);
@@ -226,7 +225,7 @@ impl Builder<'_> {
     }
 
     /// The last picture, R'G'B', written to the sink's planes.
-    pub fn to_planes(&mut self, mut picture: Picture) -> Result<(), ShaderError> {
+    pub fn write_planes(&mut self, mut picture: Picture) -> Result<(), ShaderError> {
         picture.samples.truncate(3);
         if let Some(alpha) = self.alpha()? {
             picture = picture.beside(alpha);
@@ -326,14 +325,12 @@ fn planes_body(
     taps: &[[f32; 2]],
 ) -> (Vec<Image>, String) {
     let info = spec.format.info();
-    let size = picture.size();
     let mut images = vec![];
     let mut body = String::from("vec4 hook() {\n    vec4 c = vec4(0.0);\n");
     for [x, y] in taps {
-        let (x, y) = (x / size.width as f32, y / size.height as f32);
-        let at = |name: &str, image: &Image| match (x, y) {
-            (0.0, 0.0) => here(name, image),
-            _ => format!("{name}_tex({name}_pos + vec2({x:?}, {y:?}))"),
+        let at = |name: &str, image: &Image| match [*x, *y] {
+            [0.0, 0.0] => here(name, image),
+            _ => format!("{name}_tex({name}_pos + vec2({x:?}, {y:?}) * {name}_pt)"),
         };
         let (read, mut channels) = picture.reads(at);
         images = read;

@@ -57,7 +57,7 @@ vec4 hook() {
 //!WIDTH CHROMA.w
 //!HEIGHT CHROMA.h
 //!OFFSET ALIGN
-//!WHEN chroma_from_luma CHROMA.w LUMA.w < *
+//!WHEN deband chroma_from_luma * CHROMA.w LUMA.w < *
 //!DESC Normalize: luma where chroma lies
 vec4 hook() {
     // Chroma lies half a sample away from the middle of its luma samples at most; linear sampling is the mean of four.
@@ -72,7 +72,7 @@ vec4 hook() {
 //!WIDTH LUMA.w
 //!HEIGHT LUMA.h
 //!OFFSET ALIGN
-//!WHEN chroma_from_luma CHROMA.w LUMA.w < *
+//!WHEN deband chroma_from_luma * CHROMA.w LUMA.w < *
 //!DESC Normalize: chroma from luma
 vec4 hook() {
     vec2 texel = CHROMA_pos * CHROMA_size - 0.5;
