@@ -27,6 +27,9 @@ fn shown(property: &gst::glib::ParamSpec) -> String {
     if let Some((_, flags)) = gst::glib::FlagsValue::from_value(value) {
         return flags.iter().map(|flag| flag.nick()).collect::<Vec<_>>().join("+");
     }
+    if let Ok(number) = value.get::<f64>() {
+        return number.to_string();
+    }
     match value.get::<Option<String>>() {
         Ok(None) => "none".into(),
         Ok(Some(text)) => text,
