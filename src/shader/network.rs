@@ -220,8 +220,8 @@ impl Writer<'_> {
         let first = &names[0];
         let _ = writeln!(text, "    vec2 at = {first}_pos * {first}_size;");
         let _ = writeln!(text, "    ivec2 part = ivec2(fract(at) * {factor}.0);");
-        let _ = writeln!(text, "    vec2 texel = (floor(at) + 0.5) * {first}_pt;");
-        let fours = names.iter().map(|name| format!("{name}_tex(texel)"));
+        let _ = writeln!(text, "    ivec2 texel = ivec2(at);");
+        let fours = names.iter().map(|name| format!("texelFetch({name}_raw, texel, 0)"));
         let _ = writeln!(
             text,
             "    vec4 all[{groups}] = vec4[]({});",
@@ -233,7 +233,7 @@ impl Writer<'_> {
         let _ = writeln!(text, "    int first = part.y * {factor} + part.x;");
         let base = match tail.base {
             None => "vec4(0.0, 0.0, 0.0, HOOKED_tex(HOOKED_pos).a)",
-            Some(Base::Nearest) => "HOOKED_tex(texel)",
+            Some(Base::Nearest) => "HOOKED_mul * texelFetch(HOOKED_raw, texel, 0)",
             Some(Base::Bilinear) => "HOOKED_tex(HOOKED_pos)",
         };
         let _ = writeln!(text, "    vec4 sum = {base};");

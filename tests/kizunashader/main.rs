@@ -7,6 +7,7 @@ mod skip;
 #[path = "../support/pipelines.rs"]
 mod pipelines;
 
+mod clients;
 mod conformance;
 mod errors;
 mod lifecycle;

@@ -141,7 +141,8 @@ impl Builder<'_> {
             let message = "compute shaders need OpenGL 4.3 or OpenGL ES 3.1, which is not here";
             return Err(pass.place.error(message));
         }
-        if threads.0.saturating_mul(threads.1) > device.max_invocations {
+        let invocations = threads.0.saturating_mul(threads.1);
+        if work != Work::Draw && invocations > device.max_invocations {
             return Err(pass.place.error(format!(
                 "{}x{} invocations in a group; here at most {} are possible",
                 threads.0, threads.1, device.max_invocations

@@ -30,6 +30,9 @@ impl Kernel {
     }
 }
 
+/// Most taps: what is made more than 300 times smaller is a dot, whatever it is made of.
+const MAX_TAPS: f64 = 2000.0;
+
 fn sinc(x: f64) -> f64 {
     let x = x * std::f64::consts::PI;
     if x == 0.0 { 1.0 } else { x.sin() / x }
@@ -39,7 +42,7 @@ fn sinc(x: f64) -> f64 {
 /// and then all weights, whose sum is 1. Where there are fewer samples than before the kernel is wider, so that nothing aliases.
 pub fn table(kernel: Kernel, from: usize, to: usize, offset: f32) -> (usize, Vec<f32>) {
     let step = from as f64 / to as f64;
-    let widening = step.max(1.0);
+    let widening = step.clamp(1.0, MAX_TAPS / (2.0 * kernel.radius()));
     let reach = kernel.radius() * widening;
     let taps = (2.0 * reach).ceil() as usize;
     let mut table = Vec::with_capacity(to * (taps + 1));

@@ -173,7 +173,7 @@ vec4 hook() {
 vec4 hook() {
     vec2 at = KIZUNA_UP4_pos * KIZUNA_UP4_size;
     ivec2 part = ivec2(fract(at) * 2.0);
-    float luma = KIZUNA_UP4_tex((floor(at) + 0.5) * KIZUNA_UP4_pt)[part.y * 2 + part.x];
+    float luma = texelFetch(KIZUNA_UP4_raw, ivec2(at), 0)[part.y * 2 + part.x];
     vec4 c = HOOKED_tex(HOOKED_pos);
     return vec4(c.rgb + luma - dot(c.rgb, vec3(0.2126, 0.7152, 0.0722)), c.a);
 }
