@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use glow::{NativeFramebuffer, NativeSampler, NativeTexture, NativeVertexArray};
 
@@ -57,7 +58,7 @@ pub struct Renderer {
     framebuffer: NativeFramebuffer,
     samplers: HashMap<(bool, Border), NativeSampler>,
     /// By their texts; also those of graphs before.
-    programs: HashMap<String, Program>,
+    programs: HashMap<String, Arc<Program>>,
     /// One for each pass.
     timers: Vec<Timer>,
     scene: Scene,
@@ -67,6 +68,8 @@ pub struct Renderer {
 #[derive(Debug, Default)]
 struct Scene {
     graph: Option<(Graph, VideoSpec, VideoSpec)>,
+    /// One for each pass.
+    programs: Vec<Arc<Program>>,
     slots: Vec<Texture>,
     statics: Vec<Texture>,
     previous: Option<Texture>,
@@ -140,7 +143,7 @@ impl Renderer {
         for pass in &graph.passes {
             if !self.programs.contains_key(&pass.text) {
                 let program = Program::new(&self.gl, pass, &self.cache)?;
-                self.programs.insert(pass.text.clone(), program);
+                self.programs.insert(pass.text.clone(), Arc::new(program));
             }
         }
         self.clear();
@@ -169,13 +172,14 @@ impl Renderer {
     }
 
     fn prepare_parts(&mut self, graph: &Graph) -> Result<(), GlError> {
-        let Self { gl, scene, samplers, timers, .. } = self;
+        let Self { gl, scene, samplers, timers, programs, .. } = self;
         for pass in &graph.passes {
             for Sampler { is_linear, border, .. } in &pass.reads {
                 if let Entry::Vacant(entry) = samplers.entry((*is_linear, *border)) {
                     entry.insert(sampler(gl, *is_linear, *border)?);
                 }
             }
+            scene.programs.extend(programs.get(&pass.text).cloned());
             timers.push(Timer::new(gl));
         }
         for slot in &graph.slots {
@@ -334,7 +338,7 @@ impl Renderer {
                 internal,
             );
         }
-        let program = &self.programs[&pass.text];
+        let program = &self.scene.programs[index];
         gl.use_program(Some(program.native));
         program.set(gl, frame, random, pass);
         self.timers[index].begin(gl);

@@ -90,8 +90,7 @@ impl Texture {
         Self::with(gl, glow::TEXTURE_2D, format, &what, || match gl.has_storage() {
             true => gl.tex_storage_2d(glow::TEXTURE_2D, 1, format.internal, width, height),
             false => {
-                let kind = if format.bytes == 0 { glow::FLOAT } else { format.kind };
-                gl.tex_image_2d(format.internal, (width, height), format.channels, kind);
+                gl.tex_image_2d(format.internal, (width, height), format.channels, format.kind);
                 gl.tex_parameter_i32(glow::TEXTURE_2D, glow::TEXTURE_MAX_LEVEL, 0);
             }
         })

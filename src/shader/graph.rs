@@ -22,8 +22,6 @@ pub struct Graph {
     pub skipped: Vec<Skipped>,
     /// Names of parameters that were set and that no file has.
     pub unknown_params: Vec<String>,
-    /// The picture's size after each stage that something hooks.
-    pub stages: Vec<(&'static str, Size)>,
 }
 
 /// A texture that a pass reads or writes.

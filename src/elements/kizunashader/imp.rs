@@ -87,7 +87,7 @@ impl KizunaShader {
         });
         match changed {
             Ok(()) => self.note_passes(session),
-            Err(e) => self.warn(&format!("{}; what ran before goes on", text(&e))),
+            Err(e) => self.warn(&format!("{e}; what ran before goes on")),
         }
     }
 
@@ -134,11 +134,6 @@ impl KizunaShader {
         }
         status.stats()
     }
-}
-
-/// What a message says.
-fn text(message: &gst::ErrorMessage) -> String {
-    format!("{message}")
 }
 
 #[glib::object_subclass]

@@ -60,7 +60,6 @@ struct Builder<'a> {
     /// Where each file's textures are in `statics`.
     file_textures: Vec<HashMap<String, usize>>,
     skipped: Vec<Skipped>,
-    stages: Vec<(&'static str, Size)>,
     /// Textures that stages have given a name.
     named: HashMap<&'static str, Image>,
     /// The picture's size at stages, materialised or not.
@@ -112,7 +111,6 @@ impl<'a> Builder<'a> {
             statics,
             file_textures,
             skipped: vec![],
-            stages: vec![],
             named: HashMap::new(),
             sizes: HashMap::new(),
             saved: vec![HashMap::new(); request.files.len()],
@@ -175,7 +173,6 @@ impl<'a> Builder<'a> {
         let image = self.materialised(&picture, name)?;
         let image = self.run_hooks(stage, image)?;
         self.sizes.insert(name, image.size);
-        self.stages.push((name, image.size));
         Ok(Picture::of(image))
     }
 
@@ -270,8 +267,8 @@ impl<'a> Builder<'a> {
         });
         let (slots, kept) = liveness::assign(&mut self.passes, &self.results, kept);
         let unknown_params = self.unknown_params();
-        let Self { passes, statics, skipped, stages, .. } = self;
-        let graph = Graph { passes, slots, statics, kept, skipped, unknown_params, stages };
+        let Self { passes, statics, skipped, .. } = self;
+        let graph = Graph { passes, slots, statics, kept, skipped, unknown_params };
         if graph.bytes() > MAX_BYTES {
             let (largest, files) = (graph.largest(), self.request.files);
             let first = Place { file: files.first().map_or("", |f| &f.name).into(), line: 1 };
