@@ -3,7 +3,7 @@
     quality.py PLUGIN_FOLDER WORK_FOLDER
 
 Ground truth: three scenes of Debian's renpy-thequestion, three drawings of synfig-examples rendered by synfig. Input: its area average,
-clean and through x264 (crf 23, medium, tune animation, yuv420p). Needs ffmpeg, synfig, gst-launch-1.0 and numpy.
+clean and through x264 (crf 23, preset medium, tune animation, yuv420p). Needs ffmpeg, synfig, gst-launch-1.0 and numpy.
 """
 import os
 import subprocess
@@ -71,14 +71,13 @@ def halved(image):
     return np.floor(parts.mean((1, 3)) + 0.5).astype(np.uint8)
 
 
-def through_x264(frames, crf):
+def through_x264(frames, options):
     """Frames as yuv420p that came out of x264."""
     height, width = frames[0].shape[:2]
     video = run(
         ["ffmpeg", "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", "24", "-i", "-",
          "-vf", "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int", "-pix_fmt", "yuv420p",
-         "-colorspace", "bt709", "-color_range", "tv", "-c:v", "libx264", "-preset", "medium", "-tune", "animation",
-         "-crf", str(crf), "-f", "matroska", "-"], b"".join(f.tobytes() for f in frames))
+         "-colorspace", "bt709", "-color_range", "tv", "-c:v", "libx264", "-preset", "medium", *options, "-f", "matroska", "-"], b"".join(f.tobytes() for f in frames))
     return run(["ffmpeg", "-v", "error", "-f", "matroska", "-i", "-", "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"], video)
 
 
@@ -131,9 +130,13 @@ METHODS = {
 }
 
 
+# without the fifth stage, and with it
+STABILIZE = ("normalize+structure+upscale+enhance", "normalize+structure+upscale+enhance+stabilize")
+
+
 def pictures(shader, truths):
     inputs = [halved(truth) for truth in truths]
-    coded = [through_x264([image], 23) for image in inputs]
+    coded = [through_x264([image], ["-crf", "23", "-tune", "animation"]) for image in inputs]
     print("| luma, mean of six frames | clean, dB | SSIM | crf 23, dB | SSIM |\n|---|--:|--:|--:|--:|")
     for name, properties in METHODS.items():
         cells = []
@@ -149,14 +152,15 @@ def held_shot(shader, truth):
     """Mean difference from frame to frame of a picture that stands still, with the codec's noise in it."""
     rng = np.random.default_rng(1)
     still = halved(truth).astype(float)
-    # Grain of half a code or so, as a scan or a render has: else every frame of the codec's is the one before.
-    frames = [np.clip(still + rng.normal(0, 1.5, still.shape), 0, 255).astype(np.uint8) for _ in range(24)]
-    raw = through_x264(frames, 23)
-    flicker = []
-    for stages in ("normalize+structure+upscale+enhance", "normalize+structure+upscale+enhance+stabilize"):
-        made = shader(f"stages={stages}", raw, "i420", len(frames)) @ LUMA
-        flicker.append(np.abs(np.diff(made[4:], axis=0)).mean())
-    print(f"\nheld shot, 24 frames at crf 23: flicker {flicker[0]:.3f} -> {flicker[1]:.3f} codes ({100 * (1 - flicker[1] / flicker[0]):.0f} % less)")
+    print("\n| held shot, 24 frames through x264 | flicker, codes | stabilized | less |\n|---|--:|--:|--:|")
+    for grain, options in ((3, ["-crf", "23"]), (5, ["-crf", "18"]), (3, ["-crf", "20", "-g", "12"])):
+        frames = [np.clip(still + rng.normal(0, grain, still.shape), 0, 255).astype(np.uint8) for _ in range(24)]
+        raw = through_x264(frames, options)
+        flicker = []
+        for stages in STABILIZE:
+            made = shader(f"stages={stages}", raw, "i420", len(frames)) @ LUMA
+            flicker.append(np.abs(np.diff(made[4:], axis=0)).mean())
+        print("| grain {}, {} | {:.3f} | {:.3f} | {:.0f} % |".format(grain, " ".join(options), *flicker, 100 - 100 * flicker[1] / flicker[0]))
 
 
 def moving_edge(shader):
@@ -169,7 +173,7 @@ def moving_edge(shader):
         frames.append(np.repeat(np.repeat(row.astype(np.uint8)[None, :, None], height, 0), 3, 2))
     raw = b"".join(frame.tobytes() for frame in frames)
     slopes = []
-    for stages in ("normalize+structure+upscale+enhance", "normalize+structure+upscale+enhance+stabilize"):
+    for stages in STABILIZE:
         made = shader(f"stages={stages}", raw, "rgb", count, width, height) @ LUMA
         slopes.append(np.abs(np.diff(made[4:, height], axis=1)).max(1).mean())
     print(f"moving edge: slope {slopes[0]:.2f} -> {slopes[1]:.2f} codes a px ({100 * (slopes[1] / slopes[0] - 1):+.1f} %)")

@@ -1,4 +1,4 @@
-//! The same shader file and frame in mpv, which set-up ran (`tests/reference/shaders.py`).
+//! The same shader files and frames in mpv and libplacebo, which set-up ran (`tests/reference/shaders.py`).
 
 use std::fs;
 use std::path::Path;
@@ -10,20 +10,35 @@ const CODES: u8 = 2;
 const BEYOND: f64 = 0.001;
 
 #[test]
-fn pictures_are_those_of_mpv() {
+fn pictures_are_those_of_mpv_and_libplacebo() {
     let _alone = alone();
     let folder = std::env::var_os("KIZUNA_SHADER_REFERENCE").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/reference/shaders"),
         Into::into,
     );
     let Ok(cases) = fs::read_to_string(folder.join("cases.txt")) else {
-        skip!("there are no pictures of mpv");
+        skip!("there are no pictures of mpv and libplacebo");
         return;
     };
+    for reason in fs::read_to_string(folder.join("absent.txt")).unwrap_or_default().lines() {
+        skip!("{reason}");
+    }
     let mut wrong = Vec::new();
     for line in cases.lines() {
-        let [name, format, width, height, out_width, out_height, color, site, shader] =
-            line.split(' ').collect::<Vec<_>>()[..]
+        let fields: Vec<_> = line.splitn(11, ' ').collect();
+        let [
+            name,
+            format,
+            width,
+            height,
+            out_width,
+            out_height,
+            color,
+            site,
+            frames,
+            params,
+            shaders,
+        ] = fields[..]
         else {
             panic!("{line}")
         };
@@ -34,9 +49,10 @@ fn pictures_are_those_of_mpv() {
         let to =
             format!("video/x-raw,format=RGB,width={out_width},height={out_height},framerate=25/1");
         let frame = fs::read(format!("{}.raw", folder.join(name).display())).unwrap();
-        let frame = with_strides(&frame, &from);
-        let shaders = if shader == "none" { "" } else { shader };
-        let ours = run(&[("stages", "0"), ("shaders", shaders)], &[frame], &from, &to).remove(0);
+        let frames = vec![with_strides(&frame, &from); frames.parse().unwrap()];
+        let shaders = if shaders == "none" { "" } else { shaders };
+        let properties = [("stages", "0"), ("shaders", shaders), ("shader-params", params)];
+        let ours = run(&properties, &frames, &from, &to).pop().unwrap();
         let theirs = fs::read(format!("{}.rgb", folder.join(name).display())).unwrap();
         let beyond = ours.iter().zip(&theirs).filter(|(a, b)| a.abs_diff(**b) > CODES).count();
         let share = beyond as f64 / ours.len() as f64;

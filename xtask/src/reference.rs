@@ -1,5 +1,5 @@
-//! What others give, for tests to compare with: the original networks by ncnn (`tests/conversion.rs`), user shaders by mpv
-//! (`tests/kizunashader/conformance.rs`).
+//! What others give, for tests to compare with: the original networks by ncnn (`tests/conversion.rs`), user shaders by mpv and
+//! libplacebo (`tests/kizunashader/conformance.rs`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,27 @@ const WHEELS: [Wheel; 2] = [
         sha256: "89cd468399cfd2504718f0ba50e410dca55a170b61a02ad92bb18c8a65186e93",
     },
 ];
+
+/// libplacebo 7, for any Python: only the shared libraries are used.
+const PLACEBO: [Wheel; 2] = [
+    Wheel {
+        package: "vapoursynth",
+        version: "81",
+        platform: Some("manylinux_2_28_x86_64"),
+        file: "vapoursynth-81-cp312-abi3-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl",
+        sha256: "2e3429524728889328897945564235440910a032ebbc879620ba3ff900758b52",
+    },
+    Wheel {
+        package: "vs-placebo",
+        version: "2.0.4",
+        platform: Some("manylinux_2_28_x86_64"),
+        file: "vs_placebo-2.0.4-py3-none-manylinux_2_28_x86_64.whl",
+        sha256: "d38796b739ae231e12e7b4f9449b3cb29cc4a5fa9cd50e8147fdd9a202797fff",
+    },
+];
+
+/// The Vulkan driver that libplacebo runs on; Debian's package mesa-vulkan-drivers has it.
+const LAVAPIPE: &str = "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json";
 
 /// Makes everything, unless it was made by the scripts as they are now.
 ///
@@ -70,26 +91,37 @@ fn networks(root: &Path) -> Result<()> {
 fn shaders(root: &Path) -> Result<()> {
     let folder = root.join("target/reference/shaders");
     let scripts = root.join("tests/reference");
-    let mut parts = vec![scripts.join("shaders.py"), scripts.join("mpv.py")];
+    let mut parts = ["shaders.py", "mpv.py", "placebo.py"].map(|name| scripts.join(name)).to_vec();
     let files = fs::read_dir(root.join("tests/shader/files"))?;
     parts.extend(files.flatten().map(|entry| entry.path()));
     parts.sort();
-    let sums = parts.iter().map(|part| fetch::sha256(part)).collect::<Result<Vec<_>>>()?;
+    let mut sums = parts.iter().map(|part| fetch::sha256(part)).collect::<Result<Vec<_>>>()?;
+    let has_placebo =
+        cfg!(all(target_os = "linux", target_arch = "x86_64")) && Path::new(LAVAPIPE).exists();
+    sums.push(format!("libplacebo: {has_placebo}"));
+    sums.push(format!("Anime4K: {:?}", std::env::var_os("KIZUNA_ANIME4K")));
     let (sum, marker) = (sums.join("\n"), folder.join("scripts.sha256"));
     if is_made(&marker, &sum) {
-        eprintln!("  mpv's pictures: are here");
+        eprintln!("  pictures of mpv and libplacebo: are here");
         return Ok(());
     }
     let is_here = |program| Command::new(program).arg("-version").output().is_ok();
     if !is_here("mpv") || !is_here("Xvfb") {
         eprintln!(
-            "  mpv's pictures: none, as there is no mpv and Xvfb; the test that compares with them skips"
+            "  pictures of mpv and libplacebo: none, as there is no mpv and Xvfb; the test that compares with them skips"
         );
         return Ok(());
     }
     let mut command = Command::new("python3");
     command.arg(scripts.join("shaders.py")).arg(models::wheels(root)?).arg(&folder);
-    progress::run(command, "running shaders in mpv")?;
+    if has_placebo {
+        let packages = root.join("target/reference/placebo");
+        for wheel in &PLACEBO {
+            unpack(&wheel.fetch(root)?, &packages)?;
+        }
+        command.arg(packages);
+    }
+    progress::run(command, "running shaders in mpv and libplacebo")?;
     mark(&marker, &sum)
 }
 

@@ -2,9 +2,10 @@
 // MIT OR Apache-2.0, the Kizuna developers. KIZUNA_PREV, the picture before, is Kizuna's own: mpv and libplacebo pass over these
 // passes, as they do wherever a texture is missing.
 //
-// The picture before is limited to mean and deviation of the pixel's neighbours now (variance clipping: Salvi, GDC 2016; Yang,
-// Liu and Salvi, "A Survey of Temporal Antialiasing Techniques", 2020), and taken as far as the two agree. A cut is a frame whose
-// blocks differ on average; nothing is taken over it.
+// The picture before is limited to the deviation of the pixel's neighbours now (variance clipping: Salvi, GDC 2016; Yang, Liu and
+// Salvi, "A Survey of Temporal Antialiasing Techniques", 2020), and taken as far as the two agree; most of it where the whole
+// block holds still. A cut is a frame whose blocks differ on average, a fade one that gets brighter or darker as a whole; nothing
+// is taken over either.
 
 //!PARAM stability
 //!DESC How strongly what stands still is calmed
@@ -17,63 +18,67 @@
 //!BIND HOOKED
 //!BIND KIZUNA_PREV
 //!SAVE KIZUNA_MOTION
-//!COMPONENTS 1
+//!COMPONENTS 2
 //!WIDTH HOOKED.w 16 / 1 +
 //!HEIGHT HOOKED.h 16 / 1 +
 //!WHEN stability
 //!DESC Temporal Stabilization: change by blocks
 vec4 hook() {
-    float sum = 0.0;
-    for (int y = 0; y < 2; y++) {
-        for (int x = 0; x < 2; x++) {
-            vec2 at = HOOKED_pos + (vec2(float(x), float(y)) - 0.5) * 8.0 / HOOKED_size;
-            vec3 d = abs(HOOKED_tex(at).rgb - KIZUNA_PREV_tex(at).rgb);
-            sum += dot(d, vec3(0.299, 0.587, 0.114));
+    vec2 sum = vec2(0.0);
+    for (int y = 0; y < 4; y++) {
+        for (int x = 0; x < 4; x++) {
+            vec2 at = HOOKED_pos + (vec2(float(x), float(y)) - 1.5) * 4.0 / HOOKED_size;
+            vec3 d = HOOKED_tex(at).rgb - KIZUNA_PREV_tex(at).rgb;
+            vec3 luma = vec3(0.299, 0.587, 0.114);
+            sum += vec2(dot(abs(d), luma), dot(d, luma));
         }
     }
-    return vec4(sum / 4.0);
+    return vec4(sum / 16.0, 0.0, 0.0);
 }
 
 //!HOOK OUTPUT
 //!BIND KIZUNA_PREV
 //!BIND KIZUNA_MOTION
-//!SAVE KIZUNA_CUT
+//!SAVE KIZUNA_SHOT
 //!COMPONENTS 1
 //!WIDTH 1
 //!HEIGHT 1
 //!WHEN stability
-//!DESC Temporal Stabilization: cut
+//!DESC Temporal Stabilization: cuts and fades
 vec4 hook() {
-    float sum = 0.0;
+    vec2 sum = vec2(0.0);
     for (int y = 0; y < 8; y++) {
         for (int x = 0; x < 8; x++) {
-            sum += KIZUNA_MOTION_tex((vec2(float(x), float(y)) + 0.5) / 8.0).r;
+            sum += KIZUNA_MOTION_tex((vec2(float(x), float(y)) + 0.5) / 8.0).rg;
         }
     }
-    return vec4(sum / 64.0);
+    sum /= 64.0;
+    float fades = smoothstep(0.3 / 255.0, 0.9 / 255.0, abs(sum.g));
+    return vec4((1.0 - step(0.08, sum.r)) * (1.0 - fades));
 }
 
 //!HOOK OUTPUT
 //!BIND HOOKED
 //!BIND KIZUNA_PREV
-//!BIND KIZUNA_CUT
+//!BIND KIZUNA_MOTION
+//!BIND KIZUNA_SHOT
 //!WHEN stability
 //!DESC Temporal Stabilization: blend
 vec4 hook() {
+    const vec3 luma = vec3(0.299, 0.587, 0.114);
     vec4 c = HOOKED_tex(HOOKED_pos);
-    vec3 n = HOOKED_texOff(vec2(0.0, -1.0)).rgb;
-    vec3 s = HOOKED_texOff(vec2(0.0, 1.0)).rgb;
-    vec3 w = HOOKED_texOff(vec2(-1.0, 0.0)).rgb;
-    vec3 e = HOOKED_texOff(vec2(1.0, 0.0)).rgb;
-    vec3 mean = (c.rgb + n + s + w + e) * 0.2;
-    vec3 square = (c.rgb * c.rgb + n * n + s * s + w * w + e * e) * 0.2;
-    vec3 sigma = sqrt(max(square - mean * mean, vec3(0.0))) + 2.0 / 255.0;
-    vec3 before = KIZUNA_PREV_tex(KIZUNA_PREV_pos).rgb;
-    vec3 limited = clamp(before, mean - sigma, mean + sigma);
+    vec4 near = vec4(
+        dot(HOOKED_texOff(vec2(0.0, -1.0)).rgb, luma),
+        dot(HOOKED_texOff(vec2(0.0, 1.0)).rgb, luma),
+        dot(HOOKED_texOff(vec2(-1.0, 0.0)).rgb, luma),
+        dot(HOOKED_texOff(vec2(1.0, 0.0)).rgb, luma));
+    near -= dot(c.rgb, luma);
+    float mean = dot(near, vec4(0.2));
+    float sigma = sqrt(max(dot(near, near) * 0.2 - mean * mean, 0.0)) + 2.0 / 255.0;
+    vec3 change = KIZUNA_PREV_tex(KIZUNA_PREV_pos).rgb - c.rgb;
     // Within a few codes it is the same surface with other noise; beyond, it is another one.
-    float moved = dot(abs(before - c.rgb), vec3(0.299, 0.587, 0.114));
-    float still = 1.0 - smoothstep(4.0 / 255.0, 12.0 / 255.0, moved);
-    float same_shot = 1.0 - step(0.08, KIZUNA_CUT_tex(vec2(0.5)).r);
-    float share = still * same_shot * stability * 1.6 / (1.0 + stability * 0.6);
-    return vec4(mix(c.rgb, limited, min(share, 0.9)), c.a);
+    float same = 1.0 - smoothstep(4.0 / 255.0, 12.0 / 255.0, dot(abs(change), luma));
+    float held = 1.0 - smoothstep(1.5 / 255.0, 4.0 / 255.0, KIZUNA_MOTION_tex(KIZUNA_MOTION_pos).r);
+    float share = min(mix(1.2, 1.7, held) * stability, 0.9) * same * KIZUNA_SHOT_tex(vec2(0.5)).r;
+    return vec4(c.rgb + share * clamp(change, mean - sigma, mean + sigma), c.a);
 }
