@@ -6,7 +6,9 @@
 //! texture.rs   textures: results, samples of files, planes of frames
 //! transfer.rs  planes in memory ↔ textures
 //! timer.rs     how long passes take
-//! renderer.rs  a graph, prepared and run frame by frame
+//! renderer.rs  graphs, one after the other: prepared, and run frame by frame
+//! scene.rs     one graph with everything that was made for it, and a frame's way through its passes
+//! tools.rs     what all graphs of a context use, and the context's state around a frame
 //! gst.rs       from GStreamer's context to ours
 //! ```
 //!
@@ -25,8 +27,10 @@ mod context;
 mod gst;
 mod program;
 mod renderer;
+mod scene;
 mod texture;
 mod timer;
+mod tools;
 mod transfer;
 
 pub use context::{Gl, live_objects};

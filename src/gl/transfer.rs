@@ -2,20 +2,11 @@
 
 use super::context::Gl;
 use super::texture::{Format, Texture};
-use crate::upscale::{FrameView, FrameViewMut, PixelFormat, Size};
-
-/// Texels of plane `plane`, and samples side by side in each.
-pub fn texels(format: PixelFormat, plane: usize, size: Size) -> (Size, usize) {
-    let info = format.info();
-    let all = info.components.iter().chain(&info.alpha);
-    let step = all.clone().find(|c| c.plane == plane).map_or(1, |c| c.step);
-    let samples = format.plane_size(plane, size);
-    (Size::new(samples.width / step, samples.height), step)
-}
+use crate::upscale::{FrameView, FrameViewMut, Size};
 
 /// Copies plane `plane` of `frame` into `texture`.
 pub fn upload(gl: &Gl, frame: &FrameView, plane: usize, texture: &Texture) {
-    let (size, _) = texels(frame.format(), plane, frame.size());
+    let size = frame.format().texels(plane, frame.size());
     let (data, stride) = frame.plane(plane);
     let Format { channels, kind, bytes, .. } = texture.format;
     gl.bind_texture(texture.target, Some(texture.native));
@@ -39,9 +30,10 @@ pub fn upload(gl: &Gl, frame: &FrameView, plane: usize, texture: &Texture) {
 
 /// Copies the framebuffer that is bound for reading into plane `plane` of `frame`.
 pub fn download(gl: &Gl, frame: &mut FrameViewMut, plane: usize, format: Format) {
-    let (size, step) = texels(frame.format(), plane, frame.size());
+    let size = frame.format().texels(plane, frame.size());
     let sides = (size.width as i32, size.height as i32);
     let passed = (format.channels, format.kind);
+    let step = frame.format().info().step(plane);
     let (data, stride) = frame.plane_mut(plane);
     let rows = Rows::new(size, stride, format.bytes);
     if rows.is_direct && can_read(gl, passed) {

@@ -1,8 +1,10 @@
 //! What a shader file says: passes, textures and parameters, each with the line it began at.
 
+
 use std::sync::Arc;
 
 use super::error::Place;
+use super::graph::Static;
 use super::rpn::Expression;
 
 /// A shader file, parsed.
@@ -77,18 +79,8 @@ pub struct FileTexture {
     pub place: Place,
     /// The sampler's name.
     pub name: String,
-    /// Columns, and rows and layers where it has more than one dimension.
-    pub size: Vec<u32>,
-    /// How samples are stored.
-    pub format: SampleFormat,
-    /// Whether it is sampled linearly.
-    pub is_linear: bool,
-    /// What lies beyond its edges.
-    pub border: Border,
-    /// Whether passes may write to it; what they wrote stays for the next frame.
-    pub is_storage: bool,
-    /// Samples, little endian, as [`SampleFormat::bytes`] says.
-    pub data: Arc<[u8]>,
+    /// What it holds.
+    pub content: Static,
 }
 
 /// Beyond a texture's edges.

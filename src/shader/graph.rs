@@ -1,6 +1,7 @@
 //! A frame's passes, resolved: every size, name and condition is settled, and every text is ready to be compiled.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::error::Place;
@@ -66,9 +67,9 @@ pub struct Static {
     pub is_linear: bool,
     /// What lies beyond its edges.
     pub border: Border,
-    /// Whether passes write to it.
+    /// Whether passes may write to it; what they wrote stays for the next frame.
     pub is_storage: bool,
-    /// Samples.
+    /// Samples, little endian, as [`SampleFormat::bytes`] says.
     pub data: Arc<[u8]>,
 }
 
@@ -93,6 +94,8 @@ pub struct Pass {
     pub work: Work,
     /// Uniforms beside `frame` and `random`.
     pub uniforms: Vec<(String, Value)>,
+    /// Whether the same picture may give another result: by `frame`, by `random`, or by what was stored before.
+    pub is_timed: bool,
 }
 
 /// A texture as a pass samples it.
@@ -148,6 +151,15 @@ impl Graph {
         let statics = self.statics.iter().map(|s| s.data.len());
         let kept = self.kept.map_or(0, |slot| self.slots[slot].bytes());
         self.slots.iter().map(Slot::bytes).chain(statics).sum::<usize>() + kept
+    }
+
+    /// The last passes, which alone are to be run again to give the last frame once more; `None` where it would not be the same.
+    pub fn last_passes(&self) -> Option<Range<usize>> {
+        let is_sink = |texture: &Texture| matches!(texture, Texture::Sink(_));
+        let first = self.passes.iter().position(|pass| pass.writes.iter().all(is_sink))?;
+        let is_still = self.passes.iter().all(|pass| !pass.is_timed)
+            && self.passes[first..].iter().all(|pass| pass.writes.iter().all(is_sink));
+        is_still.then_some(first..self.passes.len())
     }
 
     /// The pass of a shader file with the largest result.

@@ -13,6 +13,7 @@ use super::file::{
     Border, Compute, FileTexture, HookPass, Number, Offset, Param, ParamKind, SampleFormat,
     ShaderFile,
 };
+use super::graph::Static;
 use super::loops;
 use super::rpn::Expression;
 
@@ -366,7 +367,8 @@ fn texture(block: &Block) -> Result<FileTexture, ShaderError> {
         let got = data.len();
         return Err(body_place.error(format!("the TEXTURE's data has {got} bytes, not {bytes}")));
     }
-    Ok(FileTexture { place, name, size, format, is_linear, border, is_storage, data: data.into() })
+    let content = Static { size, format, is_linear, border, is_storage, data: data.into() };
+    Ok(FileTexture { place, name, content })
 }
 
 /// Bytes written as pairs of hexadecimal digits, which blanks may stand between.

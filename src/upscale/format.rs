@@ -204,6 +204,12 @@ impl PixelFormat {
         }
     }
 
+    /// Texels of plane `plane` in a frame of `size`: interleaved components are counted together.
+    pub fn texels(self, plane: usize, size: Size) -> Size {
+        let samples = self.plane_size(plane, size);
+        Size::new(samples.width / self.info().step(plane), samples.height)
+    }
+
     /// Bytes of a row of plane `plane` in a frame of `size`, padding at its end not counted.
     pub fn row_bytes(self, plane: usize, size: Size) -> usize {
         self.plane_size(plane, size).width * self.info().sample_bytes
@@ -211,6 +217,12 @@ impl PixelFormat {
 }
 
 impl FormatInfo {
+    /// Samples that lie side by side in plane `plane`, interleaved; 1 for a plane that the format does not have.
+    pub fn step(&self, plane: usize) -> usize {
+        let mut all = self.components.iter().chain(&self.alpha);
+        all.find(|component| component.plane == plane).map_or(1, |component| component.step)
+    }
+
     /// Whether component `index` has fewer samples than the frame has pixels.
     pub fn is_subsampled(&self, index: usize) -> bool {
         self.kind == Kind::Yuv && matches!(index, 1 | 2) && self.subsampling != (0, 0)

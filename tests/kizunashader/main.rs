@@ -10,6 +10,7 @@ mod pipelines;
 mod clients;
 mod conformance;
 mod errors;
+mod held;
 mod lifecycle;
 mod memories;
 mod networks;

@@ -24,8 +24,17 @@ pub fn element(properties: &[(&str, &str)]) -> gst::Element {
 
 /// What becomes of raw `frames` of caps `from`; the result has caps `to`.
 pub fn run(properties: &[(&str, &str)], frames: &[Vec<u8>], from: &str, to: &str) -> Vec<Vec<u8>> {
-    let element = element(properties);
-    let mut harness = harness(&element);
+    run_element(&element(properties), frames, from, to)
+}
+
+/// The same by `element`.
+pub fn run_element(
+    element: &gst::Element,
+    frames: &[Vec<u8>],
+    from: &str,
+    to: &str,
+) -> Vec<Vec<u8>> {
+    let mut harness = harness(element);
     harness.set_caps(from.parse().unwrap(), to.parse().unwrap());
     let mut results = Vec::new();
     for (i, frame) in frames.iter().enumerate() {

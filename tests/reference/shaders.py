@@ -6,6 +6,11 @@ FOLDER gets, for each case, NAME.raw (the frame that goes in) and NAME.rgb (what
 format, size in, size out, colorimetry, chroma site, frames, shader-params, shaders), and Anime4K's mode A out of its wheel.
 PACKAGES is where placebo.py finds libplacebo. The environment variable KIZUNA_ANIME4K names a folder with Anime4K's files as its
 authors lay them out, for the modes that no wheel holds. What is not to be had makes lines of absent.txt, NAME: REASON.
+
+`cargo xtask test` runs this with FOLDER target/reference/shaders. By hand, after it, with Anime4K's files in anime4k/:
+
+    KIZUNA_ANIME4K=anime4k python3 tests/reference/shaders.py target/wheels target/all target/reference/placebo
+    KIZUNA_SHADER_REFERENCE=$PWD/target/all cargo test --test kizunashader pictures_are -- --nocapture
 """
 import json
 import math

@@ -28,7 +28,7 @@ fn textures_are_read() {
         "//!TEXTURE T\n//!SIZE 2 1\n//!FORMAT rg8\n//!BORDER MIRROR\n//!FILTER NEAREST\n01 02\n0a Ff\n",
     );
     let file = file.unwrap();
-    let texture = &file.textures[0];
+    let texture = &file.textures[0].content;
     assert_eq!(&texture.data[..], [1, 2, 10, 255]);
     assert_eq!((texture.border, texture.is_linear), (Border::Mirror, false));
 }

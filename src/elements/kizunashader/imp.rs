@@ -11,7 +11,7 @@ use gst_video::subclass::prelude::*;
 use parking_lot::Mutex;
 
 use super::display::{Shared, Sharing};
-use super::session::{Session, Side};
+use super::session::{Made, Session, Side};
 use super::settings::{self, Config, Settings};
 use super::status::{self, Status};
 use super::{caps, session};
@@ -116,9 +116,10 @@ impl KizunaShader {
         if input.flags().contains(gst::BufferFlags::DISCONT) {
             session.forget();
         }
-        session.render(input, output)?;
+        let made = session.render(input, output)?;
         let mut status = self.status.lock();
         status.frames += 1;
+        status.reused += u64::from(made == Made::Again);
         status.busy += begun.elapsed();
         Ok(())
     }

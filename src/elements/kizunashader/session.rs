@@ -9,6 +9,7 @@ use crate::models;
 use crate::shader::graph::Skipped;
 use crate::shader::{self, Request, ShaderFile, presets};
 use crate::smallnet;
+use crate::upscale::reference::Reference;
 use crate::upscale::{FrameView, FrameViewMut, VideoSpec};
 
 /// A stream of frames: what they are, and where they lie.
@@ -18,6 +19,15 @@ pub struct Side {
     pub info: gst_video::VideoInfo,
     /// Whether they are textures.
     pub is_gl: bool,
+}
+
+/// How a frame was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// By its passes.
+    Anew,
+    /// It is the one before once more.
+    Again,
 }
 
 /// A renderer, and everything that it was prepared for.
@@ -31,6 +41,8 @@ pub struct Session {
     tried: Result<Config, String>,
     /// Frames since the beginning, or the last gap.
     frame: u32,
+    /// The last frame that came in by memory.
+    last: Reference,
     skipped: Vec<Skipped>,
     unknown_params: Vec<String>,
 }
@@ -51,12 +63,14 @@ impl Session {
             let gl = crate::gl::open(&context).ok_or_else(lost)?;
             Renderer::new(gl, cache)
         })?;
+        let (input, _) = specs(&sides.0, &sides.1)?;
         let mut session = Self {
             context,
             renderer: Some(renderer),
             sides,
             tried: Ok(config.clone()),
             frame: 0,
+            last: Reference::new(input.format, input.size),
             skipped: vec![],
             unknown_params: vec![],
         };
@@ -80,6 +94,7 @@ impl Session {
         let (skipped, unknown) = (graph.skipped.clone(), graph.unknown_params.clone());
         on_thread(context, || renderer.prepare(graph, input, output))?;
         (self.skipped, self.unknown_params) = (skipped, unknown);
+        self.last.reset();
         Ok(())
     }
 
@@ -117,12 +132,13 @@ impl Session {
     /// Makes the next frame begin anew.
     pub fn forget(&mut self) {
         self.frame = 0;
+        self.last.reset();
         if let Some(renderer) = &mut self.renderer {
             renderer.forget();
         }
     }
 
-    /// `input` becomes `output`.
+    /// `input` becomes `output`. A picture that comes again by memory is not worked out again, where no shader tells frames apart.
     ///
     /// # Errors
     /// [`GlError`].
@@ -130,8 +146,9 @@ impl Session {
         &mut self,
         input: &gst::BufferRef,
         output: &mut gst::BufferRef,
-    ) -> Result<(), GlError> {
-        let Self { context, renderer: Some(renderer), sides: (from, to), frame, .. } = self else {
+    ) -> Result<Made, GlError> {
+        let Self { context, renderer: Some(renderer), sides: (from, to), frame, last, .. } = self
+        else {
             return Err(lost());
         };
         // mpv's first frame is number 1.
@@ -146,7 +163,8 @@ impl Session {
                 }
                 let mapped = gst_gl::GLVideoFrameRef::from_buffer_ref_readable(input, &from.info);
                 let mapped = mapped.map_err(|_| unmappable("textures"))?;
-                renderer.render(&Planes::Textures(&textures(&mapped)?), sink, number)
+                renderer.render(&Planes::Textures(&textures(&mapped)?), sink, number)?;
+                Ok(Made::Anew)
             }),
             (false, _) => {
                 let mapped = gst_video::VideoFrameRef::from_buffer_ref_readable(input, &from.info);
@@ -157,9 +175,16 @@ impl Session {
                 let view =
                     FrameView::new(spec.format, spec.size, &planes[..strides.len()], &strides)
                         .map_err(|e| GlError::Frame(e.to_string()))?;
-                with_output(context, to, output, |_, sink| {
-                    renderer.render(&Planes::Frame(&view), sink, number)
-                })
+                let changed = last.compare(&view, 0);
+                let made = with_output(context, to, output, |_, sink| {
+                    if changed.is_empty() && renderer.render_again(sink)? {
+                        return Ok(Made::Again);
+                    }
+                    renderer.render(&Planes::Frame(&view), sink, number)?;
+                    Ok(Made::Anew)
+                })?;
+                last.take(&view, &changed);
+                Ok(made)
             }
         }
     }
@@ -209,24 +234,24 @@ impl Drop for Session {
 }
 
 /// Gives `work` the frame to be written, on the context's thread.
-fn with_output(
+fn with_output<T: Send>(
     context: &gst_gl::GLContext,
     side: &Side,
     output: &mut gst::BufferRef,
-    work: impl FnOnce(&gst_gl::GLContext, &mut PlanesMut) -> Result<(), GlError> + Send,
-) -> Result<(), GlError> {
+    work: impl FnOnce(&gst_gl::GLContext, &mut PlanesMut) -> Result<T, GlError> + Send,
+) -> Result<T, GlError> {
     if side.is_gl {
         return on_thread(context, || {
-            {
+            let made = {
                 let mapped = gst_gl::GLVideoFrameRef::from_buffer_ref_writable(output, &side.info);
                 let mapped = mapped.map_err(|_| unmappable("textures"))?;
-                work(context, &mut PlanesMut::Textures(&textures(&mapped)?))?;
-            }
+                work(context, &mut PlanesMut::Textures(&textures(&mapped)?))?
+            };
             // Without it whoever reads in another context might come too early.
             if let Some(sync) = output.meta::<gst_gl::GLSyncMeta>() {
                 sync.set_sync_point(context);
             }
-            Ok(())
+            Ok(made)
         });
     }
     let mapped = gst_video::VideoFrameRef::from_buffer_ref_writable(output, &side.info);

@@ -11,6 +11,8 @@ use crate::shader::graph::Skipped;
 pub struct Status {
     /// Frames that went out.
     pub frames: u64,
+    /// Those of them that were the ones before once more.
+    pub reused: u64,
     /// Time in the element, all frames together.
     pub busy: std::time::Duration,
     /// The driver's version and device.
@@ -25,7 +27,7 @@ pub struct Status {
 pub fn properties() -> [glib::ParamSpec; 1] {
     [glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
         .nick("statistics")
-        .blurb("Figures so far: frames, seconds (at work), fps, device, passes (an array of name and milliseconds on the device, -1 where not known yet) and skipped (an array of name, place and reason)")
+        .blurb("Figures so far: frames, reused (those whose picture had just come in by memory: the last output once more), seconds (at work), fps, device, passes (an array of name and milliseconds on the device, -1 where not known yet) and skipped (an array of name, place and reason)")
         .read_only()
         .build()]
 }
@@ -53,6 +55,7 @@ impl Status {
         });
         gst::Structure::builder("kizunashader-stats")
             .field("frames", self.frames)
+            .field("reused", self.reused)
             .field("seconds", seconds)
             .field("fps", fps)
             .field("device", self.device.as_str())

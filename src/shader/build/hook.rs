@@ -3,13 +3,14 @@
 use super::super::error::ShaderError;
 use super::super::file::{HookPass, Number, Offset, ParamKind};
 use super::super::glsl::{Bound, BoundKind, Text};
-use super::super::graph::{Sampler, Texture, Value, Work};
+use super::super::graph::{Pass, Sampler, Texture, Value, Work};
 use super::super::rpn::{Axis, Expression, Names, NoValue};
 use super::super::stage::Stage;
 use super::super::texels::reads_whole_texels;
+use super::super::words::words;
 use super::super::{Border, Compute};
 use super::picture::{Image, Picture};
-use super::{Builder, NewPass, PREVIOUS};
+use super::{Builder, PREVIOUS};
 use crate::upscale::Size;
 
 /// What a pass sees: its file and the texture that it hooks.
@@ -178,15 +179,19 @@ impl Builder<'_> {
         };
         let mut uniforms = text.uniforms();
         uniforms.extend(dynamic);
-        let new = NewPass {
+        let is_timed = !images.is_empty()
+            || words(&pass.body).any(|(_, word)| matches!(word, "frame" | "random"));
+        let new = Pass {
             name: pass.name.clone(),
             place: Some(pass.place.clone()),
             text: text.write(),
             reads,
             images,
+            writes: vec![],
             size,
             work,
             uniforms,
+            is_timed,
         };
         self.add(new, components)
     }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::device::Device;
 use super::error::ShaderError;
 use super::file::{SampleFormat, SampleKind, ShaderFile};
-use super::graph::{Graph, Pass, Sampler, Skipped, Slot, Static, Texture};
+use super::graph::{Graph, Pass, Skipped, Slot, Static, Texture, Work};
 use super::stage::{self, Stage};
 use super::{Place, liveness};
 use crate::upscale::format::Kind;
@@ -70,18 +70,6 @@ struct Builder<'a> {
     reference_offset: [f32; 2],
 }
 
-/// What a pass is made of beside its text.
-struct NewPass {
-    name: String,
-    place: Option<Place>,
-    text: String,
-    reads: Vec<Sampler>,
-    images: Vec<Texture>,
-    size: Size,
-    work: super::graph::Work,
-    uniforms: Vec<(String, super::graph::Value)>,
-}
-
 impl<'a> Builder<'a> {
     fn new(request: &'a Request<'a>) -> Result<Self, ShaderError> {
         let mut statics = Vec::new();
@@ -91,14 +79,7 @@ impl<'a> Builder<'a> {
             let mut places = HashMap::new();
             for texture in &file.textures {
                 places.insert(texture.name.clone(), statics.len());
-                statics.push(Static {
-                    size: texture.size.clone(),
-                    format: texture.format,
-                    is_linear: texture.is_linear,
-                    border: texture.border,
-                    is_storage: texture.is_storage,
-                    data: texture.data.clone(),
-                });
+                statics.push(texture.content.clone());
             }
             file_textures.push(places);
             values.push(values_of(file, request.params)?);
@@ -217,8 +198,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Adds a pass whose result is a new image of `components` channels.
-    fn add(&mut self, pass: NewPass, components: u8) -> Result<Image, ShaderError> {
-        let format = self.float_format(components, pass.work != super::graph::Work::Draw);
+    fn add(&mut self, pass: Pass, components: u8) -> Result<Image, ShaderError> {
+        let format = self.float_format(components, pass.work != Work::Draw);
         let size = pass.size;
         let texture = Texture::Slot(self.results.len());
         self.results.push(Slot { size, format });
@@ -226,13 +207,13 @@ impl<'a> Builder<'a> {
         Ok(Image { texture, size, components, multiplier: 1.0, offset: [0.0; 2], shift: [0.0; 2] })
     }
 
-    fn push(&mut self, pass: NewPass, writes: Vec<Texture>) -> Result<(), ShaderError> {
-        let NewPass { name, place, text, reads, images, size, work, uniforms } = pass;
+    /// Adds a pass that writes `writes`.
+    fn push(&mut self, pass: Pass, writes: Vec<Texture>) -> Result<(), ShaderError> {
         if self.passes.len() == MAX_PASSES {
-            let place = place.unwrap_or(Place { file: name.clone(), line: 1 });
+            let place = pass.place.unwrap_or(Place { file: pass.name, line: 1 });
             return Err(place.error(format!("a frame has more than {MAX_PASSES} passes")));
         }
-        self.passes.push(Pass { name, place, text, reads, images, writes, size, work, uniforms });
+        self.passes.push(Pass { writes, ..pass });
         Ok(())
     }
 

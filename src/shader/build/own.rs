@@ -3,13 +3,31 @@
 use super::super::error::ShaderError;
 use super::super::file::{Border, SampleFormat, SampleKind};
 use super::super::glsl::{Bound, BoundKind, Text};
-use super::super::graph::{Sampler, Static, Texture, Work};
+use super::super::graph::{Pass, Sampler, Static, Texture, Work};
 use super::kernel::{self, Kernel};
 use super::picture::{Image, Picture, Sample, here};
-use super::{Builder, NewPass, Request};
+use super::{Builder, Request};
 use crate::upscale::color::{Code, Mix};
 use crate::upscale::format::{Component, FormatInfo, Kind};
 use crate::upscale::{ColorModel, Matrix, Siting, Size, VideoSpec};
+
+/// A pass of our own.
+pub struct Own<'a> {
+    /// What statistics call it.
+    pub name: &'a str,
+    /// What it reads: its body knows them as `T0`, `T1`…
+    pub images: &'a [Image],
+    /// Of the result, in px.
+    pub size: Size,
+    /// Channels of the result.
+    pub components: u8,
+    /// Results.
+    pub outputs: usize,
+    /// With a function `hook()`.
+    pub body: &'a str,
+    /// The static that the body knows as `WEIGHTS`.
+    pub weights: Option<usize>,
+}
 
 impl Builder<'_> {
     /// Components of the source's planes, by their numbers.
@@ -48,30 +66,13 @@ impl Builder<'_> {
         }
     }
 
-    /// A pass of our own from `images`, whose body knows them as `T0`, `T1`…
-    pub fn own_pass(
-        &mut self,
-        name: &str,
-        images: &[Image],
-        size: Size,
-        components: u8,
-        body: &str,
-    ) -> Result<Image, ShaderError> {
-        let pass = self.own_text(name, images, size, components, 1, body, &[]);
-        self.add(pass, components)
+    /// Adds a pass of our own whose result is a new image.
+    pub fn add_own(&mut self, own: &Own) -> Result<Image, ShaderError> {
+        self.add(self.own_pass(own), own.components)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "a pass is all of this")]
-    fn own_text(
-        &self,
-        name: &str,
-        images: &[Image],
-        size: Size,
-        components: u8,
-        outputs: usize,
-        body: &str,
-        weights: &[usize],
-    ) -> NewPass {
+    fn own_pass(&self, own: &Own) -> Pass {
+        let Own { name, images, size, components, outputs, body, weights } = *own;
         let picture = |(i, image): (usize, &Image)| Bound {
             names: vec![format!("T{i}")],
             kind: BoundKind::Picture {
@@ -87,7 +88,7 @@ impl Builder<'_> {
             border: Border::Clamp,
         };
         let mut reads: Vec<_> = images.iter().map(sampler).collect();
-        for &index in weights {
+        if let Some(index) = weights {
             binds.push(Bound { names: vec!["WEIGHTS".into()], kind: BoundKind::Bare(2) });
             let texture = Texture::Static(index);
             reads.push(Sampler { texture, is_linear: false, border: Border::Clamp });
@@ -105,15 +106,17 @@ impl Builder<'_> {
             globals: [[0.0; 2]; 3],
             body: (body, 1),
         };
-        NewPass {
+        Pass {
             name: name.into(),
             place: None,
             text: text.write(),
             reads,
             images: vec![],
+            writes: vec![],
             size,
             work: Work::Draw,
             uniforms: text.uniforms(),
+            is_timed: false,
         }
     }
 
@@ -187,16 +190,15 @@ impl Builder<'_> {
             include_str!("resample.glsl"),
         );
         let direction = if is_vertical { "rows" } else { "columns" };
-        let pass = self.own_text(
-            &format!("{name} {direction}"),
-            &images,
-            to,
+        let image = self.add_own(&Own {
+            name: &format!("{name} {direction}"),
+            images: &images,
+            size: to,
             components,
-            1,
-            &body,
-            &[weights],
-        );
-        let image = self.add(pass, components)?;
+            outputs: 1,
+            body: &body,
+            weights: Some(weights),
+        })?;
         // What was not resampled yet stays where it was.
         let [x, y] = picture.offset();
         let offset = if is_vertical { [x, 0.0] } else { [0.0, y] };
@@ -220,7 +222,15 @@ impl Builder<'_> {
             channels[..3].join(", "),
             affine.glsl("c"),
         );
-        let image = self.own_pass("to RGB", &images, native.size(), 3, &body)?;
+        let image = self.add_own(&Own {
+            name: "to RGB",
+            images: &images,
+            size: native.size(),
+            components: 3,
+            outputs: 1,
+            body: &body,
+            weights: None,
+        })?;
         Ok(Picture::of(Image { offset: native.offset(), ..image }))
     }
 
@@ -232,10 +242,7 @@ impl Builder<'_> {
         }
         let spec = self.request.output;
         let info = spec.format.info();
-        let sizes = |plane: usize| {
-            let size = spec.format.plane_size(plane, spec.size);
-            Size::new(size.width / step(info, plane), size.height)
-        };
+        let sizes = |plane: usize| spec.format.texels(plane, spec.size);
         // Planes of one size come out of one pass.
         let mut groups: Vec<Vec<usize>> = Vec::new();
         for plane in 0..info.planes {
@@ -253,8 +260,15 @@ impl Builder<'_> {
             let is_small = is_chroma(info, planes[0]) && info.subsampling != (0, 0);
             let taps = if is_small { chroma_taps(&spec) } else { vec![[0.0; 2]] };
             let (images, body) = planes_body(&picture, &spec, &planes, &taps);
-            let outputs = planes.len();
-            let pass = self.own_text("planes", &images, size, 4, outputs, &body, &[]);
+            let pass = self.own_pass(&Own {
+                name: "planes",
+                images: &images,
+                size,
+                components: 4,
+                outputs: planes.len(),
+                body: &body,
+                weights: None,
+            });
             self.push(pass, planes.into_iter().map(Texture::Sink).collect())?;
         }
         Ok(())
@@ -271,12 +285,6 @@ const FLOAT: SampleFormat = SampleFormat {
 fn with_offset(mut picture: Picture, offset: [f32; 2]) -> Picture {
     picture.samples.iter_mut().for_each(|sample| sample.image.offset = offset);
     picture
-}
-
-/// Samples that lie side by side in a plane.
-fn step(info: &FormatInfo, plane: usize) -> usize {
-    let all = info.components.iter().chain(&info.alpha);
-    all.clone().find(|c| c.plane == plane).map_or(1, |c| c.step)
 }
 
 fn is_chroma(info: &FormatInfo, plane: usize) -> bool {

@@ -4,6 +4,7 @@ use super::super::error::ShaderError;
 use super::super::file::{SampleFormat, SampleKind};
 use super::super::graph::Texture;
 use super::Builder;
+use super::own::Own;
 use crate::upscale::Size;
 
 /// A texture with a picture in it.
@@ -101,7 +102,15 @@ impl Builder<'_> {
             channels[3] = "1.0".into();
         }
         let body = format!("vec4 hook() {{ return vec4({}); }}", channels.join(", "));
-        let mut image = self.own_pass(name, &images, picture.size(), components, &body)?;
+        let mut image = self.add_own(&Own {
+            name,
+            images: &images,
+            size: picture.size(),
+            components,
+            outputs: 1,
+            body: &body,
+            weights: None,
+        })?;
         if let (Some((kind, multiplier)), Some(result)) = (sources, self.results.last_mut()) {
             // The same samples, side by side.
             result.format = SampleFormat { kind, data: kind, ..result.format };

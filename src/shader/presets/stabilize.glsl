@@ -80,5 +80,7 @@ vec4 hook() {
     float same = 1.0 - smoothstep(4.0 / 255.0, 12.0 / 255.0, dot(abs(change), luma));
     float held = 1.0 - smoothstep(1.5 / 255.0, 4.0 / 255.0, KIZUNA_MOTION_tex(KIZUNA_MOTION_pos).r);
     float share = min(mix(1.2, 1.7, held) * stability, 0.9) * same * KIZUNA_SHOT_tex(vec2(0.5)).r;
-    return vec4(c.rgb + share * clamp(change, mean - sigma, mean + sigma), c.a);
+    // A pixel that stands out from its neighbours may stay as it is.
+    change = clamp(change, min(mean - sigma, 0.0), max(mean + sigma, 0.0));
+    return vec4(c.rgb + share * change, c.a);
 }
