@@ -1,6 +1,7 @@
 //! Thin GStreamer shells over the pure layers.
 
 mod error;
+mod fields;
 mod fixate;
 mod metas;
 mod video;

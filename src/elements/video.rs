@@ -64,6 +64,29 @@ fn color(info: &gst_video::VideoInfo) -> ColorSpec {
     }
 }
 
+/// Why interlaced video is refused.
+pub const INTERLACED: &str =
+    "interlaced video cannot be upscaled; put 'deinterlace' before this element";
+
+/// Whether every frame of the caps is two fields; where frames are mixed, each says so itself.
+pub fn is_interlaced(info: &gst_video::VideoInfo) -> bool {
+    info.is_interlaced() && info.interlace_mode() != gst_video::VideoInterlaceMode::Mixed
+}
+
+/// Whether this frame is two fields.
+pub fn is_interlaced_frame(buffer: &gst::BufferRef) -> bool {
+    buffer.video_flags().contains(gst_video::VideoBufferFlags::INTERLACED)
+}
+
+/// Pads that take and give `caps`.
+pub fn pad_templates(caps: &gst::Caps) -> Vec<gst::PadTemplate> {
+    let pad = |(name, direction)| {
+        gst::PadTemplate::new(name, direction, gst::PadPresence::Always, caps).ok()
+    };
+    let pads = [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)];
+    pads.into_iter().filter_map(pad).collect()
+}
+
 /// Whether codes mean light by PQ or HLG.
 pub fn is_hdr(info: &gst_video::VideoInfo) -> bool {
     use gst_video::VideoTransferFunction::{AribStdB67, Smpte2084};
@@ -95,11 +118,6 @@ impl VideoPair {
             from: spec(from)?,
             to: spec(to)?,
         })
-    }
-
-    /// Whether the frame to read says that it is interlaced.
-    pub fn is_interlaced(&self) -> bool {
-        self.src.flags().contains(gst_video::VideoFrameFlags::INTERLACED)
     }
 
     /// Unmaps both; the one that was written.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::GlError;
 use super::context::Gl;
 use crate::cache::{self, Cache, Key};
+use crate::shader::OWN_LINES;
 use crate::shader::graph::{Pass, Value, Work};
 
 /// A triangle that covers everything, out of nothing but its vertices' numbers.
@@ -178,8 +179,9 @@ fn refusal(pass: &Pass, log: &str) -> GlError {
     let Some(mut place) = pass.place.clone() else {
         return GlError::Own { name: pass.name.clone(), log: log.into() };
     };
-    if let Some(line) = line_of(log) {
-        place.line = line;
+    // What the text around it is refused for is found in the pass's header; what is never closed ends with the body.
+    if let Some(line) = line_of(log).filter(|line| (1..OWN_LINES).contains(line)) {
+        place.line = last_line(&pass.text).map_or(line, |last| line.min(last));
     }
     place.error(format!("the driver refuses pass '{}': {log}", pass.name)).into()
 }
@@ -195,9 +197,25 @@ fn line_of(log: &str) -> Option<usize> {
     })
 }
 
+/// The last line of a text's body, as its file counts them.
+fn last_line(text: &str) -> Option<usize> {
+    let (before, _) = text.rsplit_once(&format!("\n#line {OWN_LINES} 2\n"))?;
+    let mut lines = before.lines();
+    let first = lines.find_map(|line| line.strip_prefix("#line ")?.strip_suffix(" 1"))?;
+    Some((first.parse::<usize>().ok()? + lines.count()).saturating_sub(1))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::line_of;
+    use super::{OWN_LINES, last_line, line_of};
+
+    #[test]
+    fn the_last_line_is_the_bodys() {
+        let text = format!(
+            "#version 330\n#line {OWN_LINES} 2\nuniform int a;\n#line 7 1\nvec4 hook() {{\n}}\n#line {OWN_LINES} 2\nvoid main() {{}}\n"
+        );
+        assert_eq!(last_line(&text), Some(8));
+    }
 
     #[test]
     fn logs_of_all_drivers_name_the_line() {

@@ -1,6 +1,5 @@
 //! What a shader file says: passes, textures and parameters, each with the line it began at.
 
-
 use std::sync::Arc;
 
 use super::error::Place;

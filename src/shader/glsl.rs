@@ -62,6 +62,9 @@ pub struct Text<'a> {
     pub body: (&'a str, usize),
 }
 
+/// What is around a body has lines from here on, in drivers' logs: more than any file has.
+pub const OWN_LINES: usize = 100_000_000;
+
 /// Names that every text has, with the places that driver logs and bodies know.
 const COMMON: &str = "\
 #define tex1D texture
@@ -94,6 +97,7 @@ impl Text<'_> {
     pub fn write(&self) -> String {
         let (extensions, body) = hoisted(self.body.0);
         let mut text = self.device.version();
+        let _ = writeln!(text, "#line {OWN_LINES} 2");
         text += &extensions;
         text += &self.device.precision();
         self.outputs(&mut text);
@@ -105,7 +109,7 @@ impl Text<'_> {
         self.textures(&mut text);
         let _ = writeln!(text, "#line {} 1", self.body.1);
         text += &body;
-        text += "\n#line 1 2\n";
+        let _ = writeln!(text, "\n#line {OWN_LINES} 2");
         text += &self.main();
         text
     }

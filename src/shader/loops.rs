@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::words::words;
+use super::words::{is_word, words};
 
 /// Most turns of an invocation whose loops are counted.
 const MAX_TURNS: u32 = 16_384;
@@ -47,18 +47,24 @@ struct Loop {
 
 fn find(body: &str) -> Result<Vec<Loop>, (usize, String)> {
     let code = blanked(body);
-    let mut loops = Vec::new();
+    let line = |at: usize| code[..at].matches('\n').count();
+    if let Some((at, what)) = hidden_words(&code) {
+        return Err((line(at), what.into()));
+    }
+    let mut loops: Vec<Loop> = Vec::new();
     for (at, word) in words(&code) {
         if !matches!(word, "for" | "while") {
             continue;
+        }
+        if loops.last().is_some_and(|outer| at < outer.condition.end) {
+            return Err((line(at), format!("'{word}' stands in the condition of another loop")));
         }
         let begin = at + word.len();
         let open = begin + code[begin..].len() - code[begin..].trim_start().len();
         let inside = code[open..].starts_with('(').then(|| closing(&code, open)).flatten();
         let Some(close) = inside else {
-            let line = code[..at].matches('\n').count();
             return Err((
-                line,
+                line(at),
                 format!("'{word}' must have its condition in parentheses behind it"),
             ));
         };
@@ -69,8 +75,7 @@ fn find(body: &str) -> Result<Vec<Loop>, (usize, String)> {
         }
         let mut parts = code[inside.clone()].match_indices(';').map(|(i, _)| inside.start + i);
         let (Some(first), Some(second)) = (parts.next(), parts.next()) else {
-            let line = code[..at].matches('\n').count();
-            return Err((line, "a 'for' has three parts, with ';' between them".into()));
+            return Err((line(at), "a 'for' has three parts, with ';' between them".into()));
         };
         let turns = literal_turns(
             &code[inside.start..first],
@@ -81,6 +86,18 @@ fn find(body: &str) -> Result<Vec<Loop>, (usize, String)> {
         loops.push(Loop { condition: first + 1..second, turns });
     }
     Ok(loops)
+}
+
+/// Where words are put together that cannot be seen as they stand, and what is wrong with that.
+fn hidden_words(code: &str) -> Option<(usize, &'static str)> {
+    if let Some(at) = code.find("##") {
+        return Some((at, "'##' is no part of GLSL"));
+    }
+    let is_split = |(at, end): &(usize, &str)| {
+        code[..*at].ends_with(is_word) && code[at + end.len()..].starts_with(is_word)
+    };
+    let ends = code.match_indices("\\\n").chain(code.match_indices("\\\r\n"));
+    ends.into_iter().find(is_split).map(|(at, _)| (at, "a word goes on in the next line"))
 }
 
 /// How often `for (int i = 0; i < 9; i++)` turns, if it is as plain as that and nothing else changes `i`.
@@ -223,5 +240,13 @@ mod tests {
         assert_eq!(bounded("\n#define F for\nF (;;) {}").unwrap_err().0, 1);
         assert!(bounded("for (x) {}").is_err());
         assert!(bounded("while").is_err());
+        for hidden in [
+            "\nfo\\\nr (;;) {}",
+            "\n#define F(a) fo##a",
+            "\nfor (int i = while (true); i < 2; i++)",
+        ] {
+            assert_eq!(bounded(hidden).unwrap_err().0, 1, "{hidden}");
+        }
+        assert!(bounded("#define A \\\n  b").is_ok());
     }
 }

@@ -35,6 +35,7 @@ pub use file::{
     Border, Compute, FileTexture, HookPass, Number, Offset, Param, ParamKind, SampleFormat,
     SampleKind, ShaderFile,
 };
+pub use glsl::OWN_LINES;
 pub use graph::Graph;
 pub use network::write as write_network;
 pub use parse::{MAX_BYTES, load, parse};

@@ -56,6 +56,11 @@ pub fn parse(name: &str, text: &str) -> Result<ShaderFile, ShaderError> {
         let message = format!("the file has {} bytes; at most {MAX_BYTES} are read", text.len());
         return Err(Place { file: name.into(), line: 1 }.error(message));
     }
+    // Neither drivers nor messages can have it.
+    if let Some(at) = text.find('\0') {
+        let line = 1 + newlines(&text[..at]);
+        return Err(Place { file: name.into(), line }.error("there is a byte 0: this is no text"));
+    }
     let Some(first) = text.find(MARK) else {
         let place = Place { file: name.into(), line: 1 };
         return Err(place.error("there is no //! header: this is no mpv shader"));
@@ -420,6 +425,10 @@ fn param(block: &Block) -> Result<Param, ShaderError> {
         let count = param.members.len();
         if !(1..=MAX_MEMBERS).contains(&count) || !param.members.iter().all(is_name) {
             return Err(body_place.error("an ENUM wants a name on each line"));
+        }
+        if let Some(twice) = (1..count).find(|&i| param.members[..i].contains(&param.members[i])) {
+            let name = &param.members[twice];
+            return Err(body_place.error(format!("the ENUM has two members {name}")));
         }
         (param.minimum, param.maximum) = (Some(0.0), Some((count - 1) as f64));
         return Ok(param);

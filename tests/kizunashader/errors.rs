@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use gst::prelude::*;
+use gst_video::prelude::*;
 
 use crate::support::*;
 
@@ -67,10 +68,27 @@ fn errors_name_file_and_line() {
         said.warnings.iter().any(|w| w.contains("no shader has a parameter 'gian'")),
         "{said:?}"
     );
+    for own in ["params.glsl/gain=1.5", &format!("{params}/gain=1.5")] {
+        let said = play(&format!("{line} shader-params=\"p,{own}\" ! fakesink"));
+        assert!(said.errors.is_empty() && said.warnings.is_empty(), "{own}: {said:?}");
+    }
     let said = play(
         "videotestsrc num-buffers=1 ! video/x-raw,interlace-mode=interleaved ! kizunashader ! fakesink",
     );
     assert!(said.error().contains("put 'deinterlace' before"), "{said:?}");
+}
+
+#[test]
+fn mixed_video_runs_up_to_its_first_interlaced_frame() {
+    let _alone = alone();
+    let mut harness = harness(&element(&[]));
+    let caps = video("I420,width=32,height=18,interlace-mode=mixed");
+    harness.set_src_caps(caps.clone());
+    harness.push(buffer(&caps)).unwrap();
+    let mut interlaced = buffer(&caps);
+    let flags = gst_video::VideoBufferFlags::INTERLACED;
+    interlaced.get_mut().unwrap().set_video_flags(flags);
+    assert_eq!(harness.push(interlaced), Err(gst::FlowError::Error));
 }
 
 /// What goes wrong while frames flow is a warning: the film goes on with what ran before.

@@ -4,6 +4,8 @@
 #[macro_use]
 mod skip;
 
+#[path = "../support/hostile.rs"]
+mod generated;
 #[path = "../support/pipelines.rs"]
 mod pipelines;
 
@@ -11,6 +13,7 @@ mod clients;
 mod conformance;
 mod errors;
 mod held;
+mod hostile;
 mod lifecycle;
 mod memories;
 mod networks;

@@ -1,13 +1,13 @@
 //! Files that want too much, and files that make no sense.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use gstkizuna::shader;
 use gstkizuna::upscale::PixelFormat;
 use proptest::prelude::*;
 
-use crate::{files, graph};
+use crate::generated::{mutated, random_headers, rewritten};
+use crate::graph;
 
 fn refused(text: &str) -> String {
     let built = shader::parse("f", text)
@@ -60,30 +60,6 @@ fn check(text: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// A file of ours with bytes changed, lines doubled, moved or taken away.
-fn mutated() -> impl Strategy<Value = String> {
-    let texts: Vec<_> = files().iter().map(|f| fs::read_to_string(f).unwrap()).collect();
-    let change = (0..5_u8, any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>());
-    let changes = prop::collection::vec(change, 1..8);
-    (prop::sample::select(texts), changes).prop_map(|(text, changes)| {
-        let mut lines: Vec<String> = text.lines().map(Into::into).collect();
-        for (kind, a, b, byte) in changes {
-            if lines.is_empty() {
-                break;
-            }
-            let (a, b) = (a.index(lines.len()), b.index(lines.len()));
-            match kind {
-                0 => drop(lines.remove(a)),
-                1 => lines.insert(b, lines[a].clone()),
-                2 => lines.swap(a, b),
-                3 => lines[a] = lines[a].replace(char::from(b'A' + byte % 26), "9"),
-                _ => lines[a].insert(0, char::from(byte % 128)),
-            }
-        }
-        lines.join("\n")
-    })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 5000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -93,23 +69,12 @@ proptest! {
     }
 
     #[test]
-    fn random_headers_are_built_or_refused(
-        lines in prop::collection::vec(
-            (
-                prop::sample::select(vec![
-                    "HOOK", "BIND", "SAVE", "WIDTH", "HEIGHT", "WHEN", "COMPONENTS", "OFFSET", "COMPUTE",
-                    "TEXTURE", "SIZE", "FORMAT", "PARAM", "TYPE", "MINIMUM", "STORAGE", "DESC",
-                ]),
-                prop::sample::select(vec![
-                    "MAIN", "LUMA", "HOOKED", "HOOKED.w 2 *", "1e38 1e38 *", "0 0 /", "ALIGN", "1 1", "8 8 1 1",
-                    "rgba16f", "float", "4294967295", "-1", "", "\u{1f980}", "NATIVE.w OUTPUT.h %", "! ! !",
-                ]),
-                prop::sample::select(vec!["", "vec4 hook() { return vec4(0); }\n", "00ff\n"]),
-            ),
-            0..30,
-        ),
-    ) {
-        let text: String = lines.iter().map(|(d, a, body)| format!("//!{d} {a}\n{body}")).collect();
+    fn rewritten_files_are_built_or_refused(text in rewritten()) {
+        check(&text)?;
+    }
+
+    #[test]
+    fn random_headers_are_built_or_refused(text in random_headers()) {
         check(&text)?;
     }
 }

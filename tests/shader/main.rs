@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use gstkizuna::shader::{self, Device, Graph, Request, ShaderError, ShaderFile};
 use gstkizuna::upscale::{ChromaSite, ColorSpec, Matrix, PixelFormat, Range, Size, VideoSpec};
 
+#[path = "../support/hostile.rs"]
+mod generated;
+
 mod hostile;
 mod syntax;
 

@@ -87,6 +87,7 @@ fn what_is_wrong_is_said_with_its_line() {
         ("//!PARAM p\n//!TYPE int\n//!MAXIMUM 3\n4", "f:4: the default of p must lie between"),
         ("//!PARAM p\n//!TYPE double\n4", "f:2: TYPE is float, int, uint or DEFINE; not 'double'"),
         ("//!PARAM p\n//!TYPE ENUM int\n", "f:3: an ENUM wants a name on each line"),
+        ("//!PARAM p\n//!TYPE ENUM int\nA\nB\nA\n", "f:3: the ENUM has two members A"),
         ("//!BUFFER b\n", "f:1: a BUFFER is not supported; keep data in a TEXTURE with STORAGE"),
         (
             "//!PARAM p\n//!TYPE int\n1\n//!PARAM p\n//!TYPE int\n1\n",

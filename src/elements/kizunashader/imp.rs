@@ -11,6 +11,7 @@ use gst_video::subclass::prelude::*;
 use parking_lot::Mutex;
 
 use super::display::{Shared, Sharing};
+use super::refusal::Refusal;
 use super::session::{Made, Session, Side};
 use super::settings::{self, Config, Settings};
 use super::status::{self, Status};
@@ -49,9 +50,8 @@ impl KizunaShader {
     }
 
     /// Settings, and the files that they ask for.
-    fn config(&self) -> Result<(Config, Vec<ShaderFile>), gst::ErrorMessage> {
-        let config = self.settings.lock().config();
-        let config = config.map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
+    fn config(&self) -> Result<(Config, Vec<ShaderFile>), Refusal> {
+        let config = self.settings.lock().config().map_err(Refusal::Settings)?;
         let files = session::files(&config)?;
         Ok((config, files))
     }
@@ -65,12 +65,13 @@ impl KizunaShader {
         if slot.as_ref().is_some_and(|session| session.suits(&context, &sides)) {
             return Ok(());
         }
-        let (config, files) = self.config()?;
+        let (config, files) = self.config().map_err(|e| e.message())?;
         // The old textures' memory is given back first.
         *slot = None;
         let opened = Session::open(context, sides, config, &files);
-        let mut session = opened.map_err(|e| error::gl(&e))?;
-        gst::info!(CAT, imp = self, "runs on {}", session.figures().0);
+        let session = opened.map_err(|e| error::gl(&e))?;
+        gst::info!(CAT, imp = self, "runs on {}", session.device());
+        self.status.lock().device = session.device().into();
         self.note_passes(&session);
         *slot = Some(session);
         Ok(())
@@ -82,9 +83,8 @@ impl KizunaShader {
         if !session.is_news(&wanted) {
             return;
         }
-        let changed = self.config().and_then(|(config, files)| {
-            session.prepare(&config, &files).map_err(|e| error::gl(&e))
-        });
+        let changed =
+            self.config().and_then(|(config, files)| Ok(session.prepare(&config, &files)?));
         match changed {
             Ok(()) => self.note_passes(session),
             Err(e) => self.warn(&format!("{e}; what ran before goes on")),
@@ -93,7 +93,7 @@ impl KizunaShader {
 
     fn warn(&self, text: &str) {
         gst::warning!(CAT, imp = self, "{text}");
-        gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{text}"));
+        gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{}", error::text(&text)));
     }
 
     fn note_passes(&self, session: &Session) {
@@ -103,7 +103,9 @@ impl KizunaShader {
         for name in session.unknown_params() {
             self.warn(&format!("shader-params: no shader has a parameter '{name}'"));
         }
-        self.status.lock().skipped = session.skipped().to_vec();
+        let mut status = self.status.lock();
+        status.skipped = session.skipped().to_vec();
+        status.passes = session.timings();
     }
 
     /// The frame `input` as `output`.
@@ -121,19 +123,8 @@ impl KizunaShader {
         status.frames += 1;
         status.reused += u64::from(made == Made::Again);
         status.busy += begun.elapsed();
+        status.passes = session.timings();
         Ok(())
-    }
-
-    /// What `stats` shows, with the passes' times so far.
-    fn stats(&self) -> gst::Structure {
-        // Whoever asks waits for no frame: times are those of the last time that nobody was at work.
-        let figures =
-            self.session.try_lock().and_then(|mut slot| slot.as_mut().map(Session::figures));
-        let mut status = self.status.lock();
-        if let Some((device, passes)) = figures {
-            (status.device, status.passes) = (device, passes);
-        }
-        status.stats()
     }
 }
 
@@ -153,12 +144,12 @@ impl ObjectImpl for KizunaShader {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        self.settings.lock().set(pspec.name(), value);
+        self.settings.lock().set_field(pspec.name(), value);
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let typed = self.settings.lock().get(pspec.name());
-        typed.unwrap_or_else(|| self.stats().to_value())
+        let typed = self.settings.lock().field(pspec.name());
+        typed.unwrap_or_else(|| self.status.lock().stats().to_value())
     }
 
     fn constructed(&self) {
@@ -184,15 +175,8 @@ impl ElementImpl for KizunaShader {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
-                .into_iter()
-                .filter_map(|(name, direction)| {
-                    let always = gst::PadPresence::Always;
-                    gst::PadTemplate::new(name, direction, always, &caps::template()).ok()
-                })
-                .collect()
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| video::pad_templates(&caps::template()));
         &TEMPLATES
     }
 
@@ -228,11 +212,10 @@ impl BaseTransformImpl for KizunaShader {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         *self.status.lock() = Status::default();
         // What is wrong with files is said before any frame comes.
-        self.config().map(|_| ())
+        self.config().map(|_| ()).map_err(|e| e.message())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
-        let _ = self.stats();
         *self.session.lock() = None;
         self.sharing.forget_context();
         *self.negotiated.lock() = None;
@@ -349,8 +332,8 @@ impl BaseTransformImpl for KizunaShader {
         input: &gst::Buffer,
         output: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        if is_interlaced(input) {
-            gst::element_imp_error!(self, gst::StreamError::Format, ("{INTERLACED}"));
+        if video::is_interlaced_frame(input) {
+            gst::element_imp_error!(self, gst::StreamError::Format, ("{}", video::INTERLACED));
             return Err(gst::FlowError::Error);
         }
         match self.render(input, output) {
@@ -394,8 +377,8 @@ impl VideoFilterImpl for KizunaShader {
         let (Some(from), Some(to)) = (video::info(incaps), video::info(outcaps)) else {
             return Err(gst::loggable_error!(CAT, "caps {incaps} cannot be parsed"));
         };
-        if from.is_interlaced() && from.interlace_mode() != gst_video::VideoInterlaceMode::Mixed {
-            gst::element_imp_error!(self, gst::StreamError::Format, ("{INTERLACED}"));
+        if video::is_interlaced(&from) {
+            gst::element_imp_error!(self, gst::StreamError::Format, ("{}", video::INTERLACED));
             return Err(gst::loggable_error!(CAT, "interlaced caps {incaps}"));
         }
         if video::is_hdr(&from) {
@@ -425,14 +408,5 @@ fn pool(
     Ok((pool, size))
 }
 
-fn is_interlaced(buffer: &gst::BufferRef) -> bool {
-    use gst_video::VideoBufferFlags;
-    VideoBufferFlags::from_bits_truncate(buffer.flags().bits())
-        .contains(VideoBufferFlags::INTERLACED)
-}
-
 const HDR: &str = "HDR video (PQ or HLG) is upscaled as it is coded, by shaders that were made for SDR; \
     tone-map it to SDR before this element if highlights look wrong";
-
-const INTERLACED: &str =
-    "interlaced video cannot be upscaled; put 'deinterlace' before this element";

@@ -29,6 +29,7 @@ mod caps;
 
 mod display;
 
+mod refusal;
 mod session;
 
 mod imp;

@@ -2,8 +2,9 @@
 
 use gst_gl::prelude::*;
 
+use super::refusal::Refusal;
 use super::settings::Config;
-use crate::elements::{error, plugin_dir, video};
+use crate::elements::{plugin_dir, video};
 use crate::gl::{GlError, Planes, PlanesMut, ProgramCache, Renderer, Timing};
 use crate::models;
 use crate::shader::graph::Skipped;
@@ -36,6 +37,7 @@ pub struct Session {
     context: gst_gl::GLContext,
     /// `None` only while it is dropped.
     renderer: Option<Renderer>,
+    device: String,
     sides: (Side, Side),
     /// The settings that were last tried, or why there were none.
     tried: Result<Config, String>,
@@ -59,14 +61,17 @@ impl Session {
         files: &[ShaderFile],
     ) -> Result<Self, GlError> {
         let cache = config.program_cache.as_deref().map(ProgramCache::at).unwrap_or_default();
-        let renderer = on_thread(&context, || {
+        let (renderer, device) = on_thread(&context, || {
             let gl = crate::gl::open(&context).ok_or_else(lost)?;
-            Renderer::new(gl, cache)
+            let renderer = Renderer::new(gl, cache)?;
+            let device = renderer.description();
+            Ok((renderer, device))
         })?;
         let (input, _) = specs(&sides.0, &sides.1)?;
         let mut session = Self {
             context,
             renderer: Some(renderer),
+            device,
             sides,
             tried: Ok(config.clone()),
             frame: 0,
@@ -121,12 +126,14 @@ impl Session {
         &self.unknown_params
     }
 
-    /// The driver, and times of passes.
-    pub fn figures(&mut self) -> (String, Vec<Timing>) {
-        let Self { context, renderer: Some(renderer), .. } = self else {
-            return Default::default();
-        };
-        on_thread(context, || Ok((renderer.description(), renderer.timings()))).unwrap_or_default()
+    /// The driver's version and device.
+    pub fn device(&self) -> &str {
+        &self.device
+    }
+
+    /// What passes take.
+    pub fn timings(&self) -> Vec<Timing> {
+        self.renderer.as_ref().map(Renderer::timings).unwrap_or_default()
     }
 
     /// Makes the next frame begin anew.
@@ -193,33 +200,28 @@ impl Session {
 /// The shader files that `config` asks for: the user's, then those of our stages.
 ///
 /// # Errors
-/// The message for a file, or a model, that cannot be read.
-pub fn files(config: &Config) -> Result<Vec<ShaderFile>, gst::ErrorMessage> {
+/// [`Refusal`] for a file, or a model, that cannot be read.
+pub fn files(config: &Config) -> Result<Vec<ShaderFile>, Refusal> {
     let mut files = Vec::new();
     for path in &config.shaders {
-        files.push(shader::load(path).map_err(|e| error::shader(&e))?);
+        files.push(shader::load(path)?);
     }
     let name = config.model.as_deref().or(config.own.network());
     let network = match name.filter(|_| config.own.upscale) {
         Some(name) => Some(network(name)?),
         None => None,
     };
-    files.extend(presets::files(&config.own, network).map_err(|e| error::shader(&e))?);
+    files.extend(presets::files(&config.own, network)?);
     Ok(files)
 }
 
 /// The network `name`, a card's name or a path, as passes.
-fn network(name: &str) -> Result<ShaderFile, gst::ErrorMessage> {
+fn network(name: &str) -> Result<ShaderFile, Refusal> {
     let dirs = models::data_dirs(plugin_dir().as_deref(), None);
-    let found = models::resolve(Some(name), &dirs).map_err(|e| error::model(&e))?;
+    let found = models::resolve(Some(name), &dirs)?;
     let read = smallnet::read(&found.source.bytes);
     let file = read.and_then(|net| presets::network_file(&net, &found.source.name));
-    file.map_err(|e| {
-        gst::error_msg!(
-            gst::StreamError::Format,
-            ("model '{name}' cannot be run by shaders: {e}; kizunasr runs it")
-        )
-    })
+    file.map_err(|e| Refusal::Network { name: name.into(), reason: e.to_string() })
 }
 
 impl Drop for Session {

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use gst::glib;
 use gst::prelude::*;
 
+use crate::elements::fields::property_fields;
 use crate::shader::presets;
 
 /// The five stages.
@@ -158,49 +159,21 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
     ]
 });
 
-/// Calls `$with` once a property with its field: the one list that set and get share.
-macro_rules! fields {
-    ($settings:expr, $name:expr, $with:ident, $otherwise:expr) => {
-        match $name {
-            "stages" => $with!($settings.stages),
-            "scale" => $with!($settings.scale),
-            "quality" => $with!($settings.quality),
-            "model" => $with!($settings.model),
-            "shaders" => $with!($settings.shaders),
-            "shader-params" => $with!($settings.shader_params),
-            "deband" => $with!($settings.deband),
-            "line-strength" => $with!($settings.line_strength),
-            "sharpness" => $with!($settings.sharpness),
-            "stability" => $with!($settings.stability),
-            "program-cache" => $with!($settings.program_cache),
-            _ => $otherwise,
-        }
-    };
-}
+property_fields! { Settings {
+    "stages" => stages,
+    "scale" => scale,
+    "quality" => quality,
+    "model" => model,
+    "shaders" => shaders,
+    "shader-params" => shader_params,
+    "deband" => deband,
+    "line-strength" => line_strength,
+    "sharpness" => sharpness,
+    "stability" => stability,
+    "program-cache" => program_cache,
+} }
 
 impl Settings {
-    /// Sets a property; GObject has checked its type and range.
-    pub fn set(&mut self, name: &str, value: &glib::Value) {
-        macro_rules! set {
-            ($field:expr) => {
-                if let Ok(value) = value.get() {
-                    $field = value;
-                }
-            };
-        }
-        fields!(self, name, set, {});
-    }
-
-    /// A property's value; `None` for one that is not here.
-    pub fn get(&self, name: &str) -> Option<glib::Value> {
-        macro_rules! get {
-            ($field:expr) => {
-                Some($field.to_value())
-            };
-        }
-        fields!(self, name, get, None)
-    }
-
     /// Factor from input to output size.
     pub fn factor(&self) -> f64 {
         if self.scale > 0.0 { self.scale } else { 2.0 }

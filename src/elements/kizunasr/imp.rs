@@ -69,7 +69,11 @@ impl KizunaSr {
     fn warn(&self, notices: Vec<Notice>) {
         for Notice(text) in notices {
             gst::warning!(CAT, imp = self, "{text}");
-            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{text}"));
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                ("{}", error::text(&text))
+            );
         }
     }
 
@@ -143,6 +147,10 @@ impl KizunaSr {
             self.open_session(slot).map_err(|e| self.fail(&e))?;
         }
         let session = slot.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
+        if video::is_interlaced_frame(&src) {
+            gst::element_imp_error!(self, gst::StreamError::Format, ("{}", video::INTERLACED));
+            return Err(gst::FlowError::Error);
+        }
         let infos = self.negotiated.lock().infos.clone().ok_or(gst::FlowError::NotNegotiated)?;
         let finish = self.settings.lock().finish();
         let treatment = Treatment { finish, plain: self.is_late(&src) };
@@ -158,10 +166,6 @@ impl KizunaSr {
             );
             return Err(gst::FlowError::Error);
         };
-        if pair.is_interlaced() {
-            gst::element_imp_error!(self, gst::StreamError::Format, ("{INTERLACED}"));
-            return Err(gst::FlowError::Error);
-        }
         session.submit(pair, treatment, self.depth()).map_err(|e| self.fail(&e))
     }
 
@@ -191,7 +195,7 @@ impl KizunaSr {
 
     /// Whether a frame is so late that `fallback=resize` scales it plainly.
     fn is_late(&self, buffer: &gst::BufferRef) -> bool {
-        if !self.settings.lock().fallback().contains(Fallback::RESIZE) {
+        if !self.settings.lock().fallback.contains(Fallback::RESIZE) {
             return false;
         }
         let segment = self.obj().segment();
@@ -264,7 +268,7 @@ impl ObjectImpl for KizunaSr {
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        if let Some(value) = self.settings.lock().get(pspec.name()) {
+        if let Some(value) = self.settings.lock().field(pspec.name()) {
             return value;
         }
         let negotiated = self.negotiated.lock();
@@ -294,20 +298,8 @@ impl ElementImpl for KizunaSr {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
-                .into_iter()
-                .filter_map(|(name, direction)| {
-                    gst::PadTemplate::new(
-                        name,
-                        direction,
-                        gst::PadPresence::Always,
-                        &caps::template(),
-                    )
-                    .ok()
-                })
-                .collect()
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| video::pad_templates(&caps::template()));
         &TEMPLATES
     }
 
@@ -453,10 +445,8 @@ impl VideoFilterImpl for KizunaSr {
         let (Some(in_info), Some(out_info)) = (video::info(incaps), video::info(outcaps)) else {
             return Err(gst::loggable_error!(CAT, "caps {incaps} cannot be parsed"));
         };
-        if in_info.is_interlaced()
-            && in_info.interlace_mode() != gst_video::VideoInterlaceMode::Mixed
-        {
-            gst::element_imp_error!(self, gst::StreamError::Format, ("{INTERLACED}"));
+        if video::is_interlaced(&in_info) {
+            gst::element_imp_error!(self, gst::StreamError::Format, ("{}", video::INTERLACED));
             return Err(gst::loggable_error!(CAT, "interlaced caps {incaps}"));
         }
         if video::spec(&in_info).is_none() || video::spec(&out_info).is_none() {
@@ -485,6 +475,3 @@ impl VideoFilterImpl for KizunaSr {
 
 const HDR: &str = "HDR video (PQ or HLG) is upscaled as it is coded, by a network that was trained on SDR; \
     tone-map it to SDR before this element if highlights look wrong";
-
-const INTERLACED: &str =
-    "interlaced video cannot be upscaled; put 'deinterlace' before this element";

@@ -7,6 +7,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::cache::Cache;
+use crate::elements::fields::property_fields;
 use crate::engine::{EngineOptions, Precision, Provider};
 use crate::models;
 use crate::session::{self, Config};
@@ -143,8 +144,10 @@ pub struct Settings {
     sharpness: f64,
     reuse_tolerance: i32,
     memory_limit: u64,
-    /// `None` until it is set: see [`Settings::config`].
-    fallback: Option<Fallback>,
+    /// What may be done when resources run out.
+    pub fallback: Fallback,
+    /// Whether somebody chose it: see [`Settings::config`].
+    is_fallback_set: bool,
 }
 
 impl Default for Settings {
@@ -168,7 +171,8 @@ impl Default for Settings {
             sharpness: 0.0,
             reuse_tolerance: 0,
             memory_limit: 0,
-            fallback: None,
+            fallback: default_fallback(),
+            is_fallback_set: false,
         }
     }
 }
@@ -295,60 +299,33 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
     ]
 });
 
-/// Calls `$with` once a property with its field: the one list that set and get share.
-macro_rules! fields {
-    ($settings:expr, $name:expr, $with:ident, $otherwise:expr) => {
-        match $name {
-            "model" => $with!($settings.model),
-            "model-dir" => $with!($settings.model_dir),
-            "provider" => $with!($settings.provider),
-            "device" => $with!($settings.device),
-            "provider-options" => $with!($settings.provider_options),
-            "runtime-library" => $with!($settings.runtime_library),
-            "precision" => $with!($settings.precision),
-            "tile-size" => $with!($settings.tile_size),
-            "overlap" => $with!($settings.overlap),
-            "blend" => $with!($settings.blend),
-            "border" => $with!($settings.border),
-            "batch-size" => $with!($settings.batch_size),
-            "queue-depth" => $with!($settings.queue_depth),
-            "scale" => $with!($settings.scale),
-            "strength" => $with!($settings.strength),
-            "sharpness" => $with!($settings.sharpness),
-            "reuse-tolerance" => $with!($settings.reuse_tolerance),
-            "memory-limit" => $with!($settings.memory_limit),
-            _ => $otherwise,
-        }
-    };
-}
+property_fields! { Settings {
+    "model" => model,
+    "model-dir" => model_dir,
+    "provider" => provider,
+    "device" => device,
+    "provider-options" => provider_options,
+    "runtime-library" => runtime_library,
+    "precision" => precision,
+    "tile-size" => tile_size,
+    "overlap" => overlap,
+    "blend" => blend,
+    "border" => border,
+    "batch-size" => batch_size,
+    "queue-depth" => queue_depth,
+    "scale" => scale,
+    "strength" => strength,
+    "sharpness" => sharpness,
+    "reuse-tolerance" => reuse_tolerance,
+    "memory-limit" => memory_limit,
+    "fallback" => fallback,
+} }
 
 impl Settings {
-    /// Sets a property; GObject has checked its type and range.
+    /// Sets a property.
     pub fn set(&mut self, name: &str, value: &glib::Value) {
-        macro_rules! set {
-            ($field:expr) => {
-                if let Ok(value) = value.get() {
-                    $field = value;
-                }
-            };
-        }
-        if name == "fallback" {
-            self.fallback = value.get().ok();
-        }
-        fields!(self, name, set, {});
-    }
-
-    /// A property's value; `None` for one that is not here.
-    pub fn get(&self, name: &str) -> Option<glib::Value> {
-        macro_rules! get {
-            ($field:expr) => {
-                Some($field.to_value())
-            };
-        }
-        if name == "fallback" {
-            return Some(self.fallback().to_value());
-        }
-        fields!(self, name, get, None)
+        self.is_fallback_set |= name == "fallback";
+        self.set_field(name, value);
     }
 
     /// What is done to the network's result.
@@ -361,11 +338,6 @@ impl Settings {
     /// Frames on their way at once; 0 is chosen.
     pub fn queue_depth(&self) -> usize {
         self.queue_depth as usize
-    }
-
-    /// What may be done when resources run out.
-    pub fn fallback(&self) -> Fallback {
-        self.fallback.unwrap_or_else(default_fallback)
     }
 
     /// The validated settings; `plugin_dir` is where the plugin's file lies.
@@ -402,12 +374,12 @@ impl Settings {
             memory_limit: Some(self.memory_limit).filter(|&n| n > 0),
             reuse_tolerance: u8::try_from(self.reuse_tolerance).ok(),
             fallback: session::Fallback {
-                tile: self.fallback().contains(Fallback::TILE),
-                cpu: self.fallback().contains(Fallback::CPU),
-                resize: self.fallback().contains(Fallback::RESIZE),
+                tile: self.fallback.contains(Fallback::TILE),
+                cpu: self.fallback.contains(Fallback::CPU),
+                resize: self.fallback.contains(Fallback::RESIZE),
             },
             // Who names a provider and says nothing more wants that one or an error.
-            replace_provider: self.fallback.is_some_and(|f| f.contains(Fallback::CPU)),
+            replace_provider: self.is_fallback_set && self.fallback.contains(Fallback::CPU),
         }
     }
 }

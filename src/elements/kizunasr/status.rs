@@ -3,6 +3,7 @@
 use gst::glib;
 use gst::prelude::*;
 
+use crate::elements::error;
 use crate::session::{Loaded, Setup, Stats};
 
 /// What is shown while and after frames flow.
@@ -92,11 +93,12 @@ impl Status {
 fn model_info(loaded: &Loaded) -> gst::Structure {
     let report = &loaded.report;
     let mut info = gst::Structure::builder("kizunasr-model")
-        .field("name", report.model.as_str())
+        .field("name", error::text(&report.model))
         .field_if_some("title", report.title.as_deref())
         .field_if_some("licence", report.licence.as_deref());
     for fact in &report.facts {
-        info = info.field(fact.name.replace(' ', "-"), format!("{} [{}]", fact.value, fact.origin));
+        let value = format!("{} [{}]", fact.value, fact.origin);
+        info = info.field(fact.name.replace(' ', "-"), error::text(&value));
     }
     info.build()
 }

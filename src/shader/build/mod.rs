@@ -7,6 +7,7 @@ mod own;
 mod picture;
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use super::device::Device;
 use super::error::ShaderError;
@@ -32,7 +33,7 @@ pub struct Request<'a> {
     pub output: VideoSpec,
     /// Shader files in the order in which they run at a stage.
     pub files: &'a [ShaderFile],
-    /// Values of parameters: by name, or by `file/name` for one file's alone.
+    /// Values of parameters: by name, or by `file/name` for one file's alone, where the file's folders may be left out.
     pub params: &'a BTreeMap<String, f64>,
     /// What runs it.
     pub device: &'a Device,
@@ -233,10 +234,8 @@ impl<'a> Builder<'a> {
     fn unknown_params(&self) -> Vec<String> {
         let Request { files, params, .. } = self.request;
         let is_known = |set: &String| {
-            files.iter().any(|file| {
-                let own = set.strip_prefix(&file.name).and_then(|rest| rest.strip_prefix('/'));
-                file.params.iter().any(|param| param.name == *set || Some(&param.name[..]) == own)
-            })
+            let is_called = |file: &ShaderFile, name: &str| keys(file, name).any(|key| key == *set);
+            files.iter().any(|file| file.params.iter().any(|param| is_called(file, &param.name)))
         };
         params.keys().filter(|set| !is_known(set)).cloned().collect()
     }
@@ -266,12 +265,20 @@ impl<'a> Builder<'a> {
 /// A texture that only we have: the last picture of the frame before.
 pub(super) const PREVIOUS: &str = "KIZUNA_PREV";
 
+/// What the parameter `param` of a file may be called, that which goes before first: by the file as it was given, by its name
+/// alone, by itself.
+fn keys(file: &ShaderFile, param: &str) -> impl Iterator<Item = String> {
+    let name = Path::new(&file.name).file_name().map(|name| name.to_string_lossy());
+    let short = name.map(|name| format!("{name}/{param}"));
+    [Some(format!("{}/{param}", file.name)), short, Some(param.into())].into_iter().flatten()
+}
+
 /// Values of a file's parameters, in its order.
 fn values_of(file: &ShaderFile, set: &BTreeMap<String, f64>) -> Result<Vec<f64>, ShaderError> {
     let mut values = Vec::new();
     for param in &file.params {
-        let own = set.get(&format!("{}/{}", file.name, param.name));
-        let value = own.or_else(|| set.get(&param.name)).copied().unwrap_or(param.default);
+        let value = keys(file, &param.name).find_map(|key| set.get(&key).copied());
+        let value = value.unwrap_or(param.default);
         let value = param.check(value);
         values.push(value.map_err(|what| param.place.error(format!("{} {what}", param.name)))?);
     }

@@ -213,30 +213,31 @@ impl Builder<'_> {
         if affine.is_identity() && info.kind == Kind::Rgb {
             return Ok(native);
         }
-        let (images, mut channels) = native.reads(here);
+        let (size, offset) = (native.size(), native.offset());
+        let (images, mut channels) = native.colour().reads(here);
         if info.kind == Kind::Gray {
             channels = vec![channels[0].clone(); 3];
         }
         let body = format!(
             "vec4 hook() {{\n    vec3 c = vec3({});\n    return vec4({}, 1.0);\n}}\n",
-            channels[..3].join(", "),
+            channels.join(", "),
             affine.glsl("c"),
         );
         let image = self.add_own(&Own {
             name: "to RGB",
             images: &images,
-            size: native.size(),
+            size,
             components: 3,
             outputs: 1,
             body: &body,
             weights: None,
         })?;
-        Ok(Picture::of(Image { offset: native.offset(), ..image }))
+        Ok(Picture::of(Image { offset, ..image }))
     }
 
     /// The last picture, R'G'B', written to the sink's planes.
-    pub fn write_planes(&mut self, mut picture: Picture) -> Result<(), ShaderError> {
-        picture.samples.truncate(3);
+    pub fn write_planes(&mut self, picture: Picture) -> Result<(), ShaderError> {
+        let mut picture = picture.colour();
         if let Some(alpha) = self.alpha()? {
             picture = picture.beside(alpha);
         }

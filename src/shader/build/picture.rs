@@ -56,6 +56,17 @@ impl Picture {
         self
     }
 
+    /// Its first three channels. A pass may have left fewer: OpenGL reads 0 where a texture has none.
+    pub fn colour(mut self) -> Self {
+        self.samples.truncate(3);
+        while let Some(Sample { image, channel }) = self.samples.last().copied()
+            && self.samples.len() < 3
+        {
+            self.samples.push(Sample { image, channel: channel + 1 });
+        }
+        self
+    }
+
     /// The texture that it is, if it is all of one.
     pub fn image(&self) -> Option<Image> {
         let image = self.samples[0].image;

@@ -64,11 +64,11 @@ pub fn network_file(net: &Net, name: &str) -> Result<ShaderFile, NotSmall> {
 pub fn files(config: &Config, network: Option<ShaderFile>) -> Result<Vec<ShaderFile>, ShaderError> {
     let has = |strength: Option<f64>| strength.is_some();
     let stages = [
-        (has(config.normalize), "normalize.glsl", include_str!("normalize.glsl")),
-        (has(config.structure), "structure.glsl", include_str!("structure.glsl")),
-        (config.upscale && network.is_none(), "upscale.glsl", include_str!("upscale.glsl")),
-        (has(config.enhance), "enhance.glsl", include_str!("enhance.glsl")),
-        (has(config.stabilize), "stabilize.glsl", include_str!("stabilize.glsl")),
+        (has(config.normalize), "presets/normalize.glsl", include_str!("normalize.glsl")),
+        (has(config.structure), "presets/structure.glsl", include_str!("structure.glsl")),
+        (config.upscale && network.is_none(), "presets/upscale.glsl", include_str!("upscale.glsl")),
+        (has(config.enhance), "presets/enhance.glsl", include_str!("enhance.glsl")),
+        (has(config.stabilize), "presets/stabilize.glsl", include_str!("stabilize.glsl")),
     ];
     // At one hook files run in this order; the network comes behind Structural Reconstruction's.
     let mut files = Vec::new();
@@ -83,11 +83,11 @@ pub fn files(config: &Config, network: Option<ShaderFile>) -> Result<Vec<ShaderF
 pub fn params(config: &Config) -> BTreeMap<String, f64> {
     let is_slow = f64::from(u8::from(config.quality != Quality::Fast));
     let strengths = [
-        ("normalize.glsl/deband", config.normalize),
-        ("normalize.glsl/chroma_from_luma", config.normalize.map(|_| is_slow)),
-        ("structure.glsl/line_strength", config.structure),
-        ("enhance.glsl/sharpness", config.enhance),
-        ("stabilize.glsl/stability", config.stabilize),
+        ("presets/normalize.glsl/deband", config.normalize),
+        ("presets/normalize.glsl/chroma_from_luma", config.normalize.map(|_| is_slow)),
+        ("presets/structure.glsl/line_strength", config.structure),
+        ("presets/enhance.glsl/sharpness", config.enhance),
+        ("presets/stabilize.glsl/stability", config.stabilize),
     ];
     strengths.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect()
 }
