@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::device::Device;
 use super::file::{Number, Param, ParamKind, SampleFormat, SampleKind};
 use super::graph::{Value, Work};
+use super::{arrays, loops};
 use crate::upscale::Size;
 
 /// A texture under the names that a body knows it by.
@@ -102,8 +103,12 @@ impl Text<'_> {
         text += &self.device.precision();
         self.outputs(&mut text);
         text += COMMON;
-        if body.contains("linearize") {
-            text += CURVES;
+        for (name, function) in
+            [("linearize", CURVES), ("kz_turn", loops::COUNTER), ("kz_at", arrays::GUARD)]
+        {
+            if body.contains(name) {
+                text += function;
+            }
         }
         self.params.iter().for_each(|&(param, value)| declare(param, value, &mut text));
         self.textures(&mut text);

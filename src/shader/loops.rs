@@ -1,21 +1,22 @@
 //! Loops that end: a shader file is a stranger's, and a loop without end would stop the whole device.
 //!
 //! Where all loops of a body count with literal numbers and their product is small, nothing changes, as counting would keep drivers
-//! from unrolling them. Else every loop also ends when all loops of an invocation have turned [`MAX_TURNS`] times together.
+//! from unrolling them. Else every loop also ends when all loops of an invocation have turned 16,384 times together.
 
 use std::ops::Range;
 
-use super::words::{is_word, words};
+use super::words::{blanked, is_word, words};
 
-/// Most turns of an invocation whose loops are counted.
-const MAX_TURNS: u32 = 16_384;
 /// Most turns that loops with literal numbers may make without being counted.
 const MAX_LITERAL: u64 = 1 << 22;
 
-/// What a counted body begins with; on the line of what follows.
-const COUNTER: &str = "int kz_turns = 0; bool kz_turn() { return kz_turns++ < ";
+/// What counts the turns of a bounded body.
+pub const COUNTER: &str = "\
+int kz_turns = 0;
+bool kz_turn() { return kz_turns++ < 16384; }
+";
 
-/// `body` with loops that end.
+/// `body` with loops that end. It needs [`COUNTER`] where it has `kz_turn`.
 ///
 /// # Errors
 /// The line of the body (from 0) with a `for` or `while` that has no parentheses, and what is wrong with it: such a loop cannot be
@@ -26,8 +27,7 @@ pub fn bounded(body: &str) -> Result<String, (usize, String)> {
     if turns <= MAX_LITERAL {
         return Ok(body.into());
     }
-    let mut text = format!("{COUNTER}{MAX_TURNS}; }} ");
-    let mut end = 0;
+    let (mut text, mut end) = (String::new(), 0);
     for Loop { condition, .. } in loops {
         text += &body[end..condition.start];
         let own = body[condition.clone()].trim();
@@ -175,30 +175,6 @@ fn closing(code: &str, open: usize) -> Option<usize> {
     None
 }
 
-/// Comments as blanks, byte for byte, with their line ends.
-fn blanked(body: &str) -> String {
-    let mut bytes = body.as_bytes().to_vec();
-    let mut at = 0;
-    while at < bytes.len() {
-        let end = match &bytes[at..] {
-            [b'/', b'/', ..] => bytes[at..].iter().position(|&b| b == b'\n').map(|n| at + n),
-            [b'/', b'*', ..] => {
-                bytes[at + 2..].windows(2).position(|w| w == b"*/").map(|n| at + n + 4)
-            }
-            _ => {
-                at += 1;
-                continue;
-            }
-        };
-        let end = end.unwrap_or(bytes.len());
-        bytes[at..end].iter_mut().filter(|b| **b != b'\n').for_each(|b| *b = b' ');
-        at = end;
-    }
-    // Bytes beyond ASCII stand in comments alone, or are no GLSL.
-    bytes.iter_mut().filter(|b| !b.is_ascii()).for_each(|b| *b = b' ');
-    String::from_utf8(bytes).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,7 +208,7 @@ mod tests {
             assert_eq!(text.matches('\n').count(), body.matches('\n').count());
         }
         let nested = "for (int a = 0; a < 4000; a++) for (int b = 0; b < 4000; b++) {}";
-        assert_eq!(bounded(nested).unwrap().matches("kz_turn()").count(), 3);
+        assert_eq!(bounded(nested).unwrap().matches("kz_turn()").count(), 2);
     }
 
     #[test]

@@ -7,11 +7,13 @@
 //! network.rs   a small network → text; presets/ our five stages
 //! glsl.rs      a pass's body → the text that a driver compiles
 //! liveness.rs  textures used again within a frame
+//! loops.rs     a stranger's loops end; arrays.rs their arrays are kept within bounds; texels.rs which textures need no filter
 //! ```
 //!
 //! `gl/` runs a [`Graph`]. The format is described in mpv's manual (`--glsl-shaders`) and libplacebo's
 //! `docs/custom-shaders.md`.
 
+mod arrays;
 mod build;
 mod device;
 mod error;

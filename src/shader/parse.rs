@@ -14,8 +14,8 @@ use super::file::{
     ShaderFile,
 };
 use super::graph::Static;
-use super::loops;
 use super::rpn::Expression;
+use super::{arrays, loops};
 
 /// The largest file: seven times the largest one known.
 pub const MAX_BYTES: usize = 32 << 20;
@@ -288,7 +288,7 @@ fn pass(block: &Block) -> Result<HookPass, ShaderError> {
     if !pass.body.contains("hook") {
         return Err(place.error("the pass has no function hook()"));
     }
-    let body = loops::bounded(block.body).map_err(|(line, what)| {
+    let body = loops::bounded(&arrays::guarded(block.body)).map_err(|(line, what)| {
         Place { line: block.body_line + line, ..place.clone() }.error(what)
     })?;
     pass.body = body.into();
