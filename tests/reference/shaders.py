@@ -45,6 +45,8 @@ CASES = [
     ("luma", "yuv420p10", 1),
     ("chroma", "yuv420p", 1),
     ("chroma_align", "yuv420p", 1),
+    ("chroma_scaled", "yuv420p", 2),
+    ("chroma_scaled", "yuv444p", 1),
     ("native", "yuv444p", 2),
     ("saved", "yuv444p", 1),
     ("saved", "gbrp", 2),

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::device::Device;
 use super::error::ShaderError;
-use super::file::{SampleFormat, SampleKind, ShaderFile};
+use super::file::{HookPass, SampleFormat, SampleKind, ShaderFile};
 use super::graph::{Graph, Pass, Skipped, Slot, Static, Texture, Work};
 use super::stage::{self, Stage};
 use super::{Place, liveness};
@@ -137,6 +137,15 @@ impl<'a> Builder<'a> {
         self.reference_offset = luma.offset();
         let chroma = self.source(&[1, 2]);
         let chroma = self.fire(Stage::Chroma, chroma)?;
+        if (chroma.size(), chroma.offset()) == (luma.size(), luma.offset()) {
+            let reason = "CHROMA_SCALED never comes: chroma has luma's size and place already";
+            for pass in self.request.files.iter().flat_map(|file| &file.passes) {
+                if pass.hooks.iter().any(|hook| hook == Stage::ChromaScaled.name()) {
+                    self.skip(pass, reason.into());
+                }
+            }
+            return Ok(luma.beside(chroma));
+        }
         let chroma = self.chroma_to(&luma, chroma)?;
         let chroma = self.fire(Stage::ChromaScaled, chroma)?;
         Ok(luma.beside(chroma))
@@ -169,7 +178,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    fn passes_of_files(&self) -> impl Iterator<Item = &'a super::HookPass> {
+    fn passes_of_files(&self) -> impl Iterator<Item = &'a HookPass> {
         self.request.files.iter().flat_map(|file| &file.passes)
     }
 
@@ -193,7 +202,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn skip(&mut self, pass: &super::HookPass, reason: String) {
+    fn skip(&mut self, pass: &HookPass, reason: String) {
         let (name, place) = (pass.name.clone(), pass.place.clone());
         self.skipped.push(Skipped { name, place, reason });
     }
