@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use gstkizuna::shader::{self, Device, Graph, Request, ShaderError, ShaderFile};
 use gstkizuna::upscale::{ChromaSite, ColorSpec, Matrix, PixelFormat, Range, Size, VideoSpec};
@@ -61,6 +62,19 @@ fn passes_are_those_of_the_snapshots() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The fastest network's file is what its weights say.
+#[test]
+fn the_trained_network_is_the_one_that_runs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let training = root.join("training");
+    let written = Command::new("python3")
+        .args([training.join("write_shader.py"), training.join("fast.json")])
+        .output()
+        .unwrap();
+    let ours = fs::read(root.join("src/shader/presets/upscale.glsl")).unwrap();
+    assert!(written.stdout == ours, "{}", String::from_utf8_lossy(&written.stderr));
 }
 
 #[test]

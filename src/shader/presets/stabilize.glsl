@@ -24,12 +24,14 @@
 //!WHEN stability
 //!DESC Temporal Stabilization: change by blocks
 vec4 hook() {
+    const vec3 luma = vec3(0.299, 0.587, 0.114);
+    ivec2 first = ivec2(HOOKED_pos * HOOKED_size) - 8;
+    ivec2 last = ivec2(HOOKED_size) - 1;
     vec2 sum = vec2(0.0);
-    for (int y = 0; y < 4; y++) {
-        for (int x = 0; x < 4; x++) {
-            vec2 at = HOOKED_pos + (vec2(float(x), float(y)) - 1.5) * 4.0 / HOOKED_size;
-            vec3 d = HOOKED_tex(at).rgb - KIZUNA_PREV_tex(at).rgb;
-            vec3 luma = vec3(0.299, 0.587, 0.114);
+    for (int y = 2; y < 16; y += 4) {
+        for (int x = 2; x < 16; x += 4) {
+            ivec2 at = clamp(first + ivec2(x, y), ivec2(0), last);
+            vec3 d = (texelFetch(HOOKED_raw, at, 0) * HOOKED_mul - texelFetch(KIZUNA_PREV_raw, at, 0) * KIZUNA_PREV_mul).rgb;
             sum += vec2(dot(abs(d), luma), dot(d, luma));
         }
     }
@@ -49,7 +51,8 @@ vec4 hook() {
     vec2 sum = vec2(0.0);
     for (int y = 0; y < 8; y++) {
         for (int x = 0; x < 8; x++) {
-            sum += KIZUNA_MOTION_tex((vec2(float(x), float(y)) + 0.5) / 8.0).rg;
+            ivec2 at = ivec2((vec2(float(x), float(y)) + 0.5) / 8.0 * KIZUNA_MOTION_size);
+            sum += texelFetch(KIZUNA_MOTION_raw, at, 0).rg;
         }
     }
     sum /= 64.0;
@@ -67,19 +70,15 @@ vec4 hook() {
 vec4 hook() {
     const vec3 luma = vec3(0.299, 0.587, 0.114);
     vec4 c = HOOKED_tex(HOOKED_pos);
-    vec4 near = vec4(
-        dot(HOOKED_texOff(vec2(0.0, -1.0)).rgb, luma),
-        dot(HOOKED_texOff(vec2(0.0, 1.0)).rgb, luma),
-        dot(HOOKED_texOff(vec2(-1.0, 0.0)).rgb, luma),
-        dot(HOOKED_texOff(vec2(1.0, 0.0)).rgb, luma));
-    near -= dot(c.rgb, luma);
-    float mean = dot(near, vec4(0.2));
-    float sigma = sqrt(max(dot(near, near) * 0.2 - mean * mean, 0.0)) + 2.0 / 255.0;
     vec3 change = KIZUNA_PREV_tex(KIZUNA_PREV_pos).rgb - c.rgb;
     // Within a few codes it is the same surface with other noise; beyond, it is another one.
     float same = 1.0 - smoothstep(4.0 / 255.0, 12.0 / 255.0, dot(abs(change), luma));
-    float held = 1.0 - smoothstep(1.5 / 255.0, 4.0 / 255.0, KIZUNA_MOTION_tex(KIZUNA_MOTION_pos).r);
-    float share = min(mix(1.2, 1.7, held) * stability, 0.9) * same * KIZUNA_SHOT_tex(vec2(0.5)).r;
+    ivec2 block = ivec2(KIZUNA_MOTION_pos * KIZUNA_MOTION_size);
+    float held = 1.0 - smoothstep(1.5 / 255.0, 4.0 / 255.0, texelFetch(KIZUNA_MOTION_raw, block, 0).r);
+    float share = min(mix(1.2, 1.7, held) * stability, 0.9) * same * texelFetch(KIZUNA_SHOT_raw, ivec2(0), 0).r;
+    vec2 near = vec2(dot(HOOKED_texOff(vec2(-1.0, -1.0)).rgb - c.rgb, luma), dot(HOOKED_texOff(vec2(1.0, 1.0)).rgb - c.rgb, luma));
+    float mean = (near.x + near.y) / 3.0;
+    float sigma = sqrt(max(dot(near, near) / 3.0 - mean * mean, 0.0)) + 2.0 / 255.0;
     // A pixel that stands out from its neighbours may stay as it is.
     change = clamp(change, min(mean - sigma, 0.0), max(mean + sigma, 0.0));
     return vec4(c.rgb + share * change, c.a);
