@@ -272,8 +272,8 @@ impl Scene {
             tools.gl.bind_framebuffer(glow::FRAMEBUFFER, Some(*known));
             return Ok(());
         }
-        let mut ours = self.slots.iter().chain(&self.sinks).chain(&self.previous);
-        if !textures.iter().all(|texture| ours.any(|t| t.native == *texture)) {
+        let ours = || self.slots.iter().chain(&self.sinks).chain(&self.previous);
+        if !textures.iter().all(|texture| ours().any(|t| t.native == *texture)) {
             return tools.attach_foreign(textures);
         }
         self.framebuffers.insert(textures.to_vec(), framebuffer(&tools.gl, textures)?);

@@ -10,6 +10,11 @@ int kz_at(int i, int n) { return clamp(i, 0, n - 1); }
 int kz_at(uint i, int n) { return int(min(i, uint(n - 1))); }
 ";
 
+/// Longest text of a size: it is repeated wherever its array is used.
+const MAX_SIZE: usize = 64;
+/// Most sizes of an array behind each other; drivers take long over very many.
+const MAX_SIZES: usize = 8;
+
 /// Words that stand before a name without being its type.
 const NO_TYPES: [&str; 5] = ["return", "else", "case", "do", "define"];
 
@@ -18,20 +23,32 @@ type Token<'a> = (usize, &'a str);
 
 /// `body` with the indexes of arrays that it declares as `float name[4]` kept within their sizes, any number of these behind each
 /// other; literal indexes are the compiler's to check. It needs [`GUARD`] where it has `kz_at`.
-pub fn guarded(body: &str) -> String {
+///
+/// # Errors
+/// The line of the body (from 0) with an array whose size is too long a text, and what is wrong with it.
+pub fn guarded(body: &str) -> Result<String, (usize, String)> {
     let code = blanked(body);
     let tokens = tokens(&code);
+    let closing = closing(&tokens);
     let mut arrays: HashMap<&str, Vec<&str>> = HashMap::new();
     let mut changes = Vec::new();
-    for (i, &(_, name)) in tokens.iter().enumerate() {
-        let brackets = brackets(&tokens, i + 1);
-        if brackets.is_empty() || !name.starts_with(is_word) {
+    for (i, &(at, name)) in tokens.iter().enumerate() {
+        if !name.starts_with(is_word) {
+            continue;
+        }
+        let brackets = brackets(&tokens, &closing, i + 1);
+        if brackets.is_empty() {
             continue;
         }
         let between = |&(open, close): &(usize, usize)| code[open + 1..close].trim();
         let kind = i.checked_sub(1).map_or("", |before| tokens[before].1);
         if kind.starts_with(is_word) && !NO_TYPES.contains(&kind) {
-            arrays.insert(name, brackets.iter().map(between).collect());
+            let sizes: Vec<&str> = brackets.iter().map(between).collect();
+            if sizes.len() > MAX_SIZES || sizes.iter().any(|size| size.len() > MAX_SIZE) {
+                let line = code[..at].matches('\n').count();
+                return Err((line, format!("the array '{name}' has sizes too many or too long")));
+            }
+            arrays.insert(name, sizes);
             continue;
         }
         let Some(sizes) = arrays.get(name) else { continue };
@@ -51,7 +68,7 @@ pub fn guarded(body: &str) -> String {
         text += &change;
         end = at;
     }
-    text + &body[end..]
+    Ok(text + &body[end..])
 }
 
 /// Words, and other characters one by one; blanks are left out.
@@ -72,22 +89,29 @@ fn tokens(code: &str) -> Vec<Token<'_>> {
     tokens
 }
 
+/// For each token that opens a bracket the one that closes it.
+fn closing(tokens: &[Token]) -> HashMap<usize, usize> {
+    let (mut open, mut closing) = (Vec::new(), HashMap::new());
+    for (i, (_, token)) in tokens.iter().enumerate() {
+        match *token {
+            "[" => open.push(i),
+            "]" => closing.extend(open.pop().map(|open| (open, i))),
+            _ => {}
+        }
+    }
+    closing
+}
+
 /// Where the brackets open and close that follow each other from token `first` on.
-fn brackets(tokens: &[Token], mut first: usize) -> Vec<(usize, usize)> {
+fn brackets(
+    tokens: &[Token],
+    closing: &HashMap<usize, usize>,
+    mut first: usize,
+) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
-    while let Some(&(open, "[")) = tokens.get(first) {
-        let mut depth = 0_usize;
-        let close = tokens[first..].iter().position(|(_, token)| {
-            depth = match *token {
-                "[" => depth + 1,
-                "]" => depth - 1,
-                _ => depth,
-            };
-            depth == 0
-        });
-        let Some(close) = close else { break };
-        found.push((open, tokens[first + close].0));
-        first += close + 1;
+    while let Some(&close) = closing.get(&first) {
+        found.push((tokens[first].0, tokens[close].0));
+        first = close + 1;
     }
     found
 }
@@ -107,7 +131,7 @@ mod tests {
             ("int a[2]; float b[3]; b[a[i]];", "b[kz_at(a[kz_at(i, int(2))], int(3))];"),
             ("float a[2]; /* a[i] */ return a[i];", "/* a[i] */ return a[kz_at(i, int(2))];"),
         ] {
-            let text = guarded(body);
+            let text = guarded(body).unwrap();
             assert!(text.ends_with(wanted), "{text}");
         }
     }
@@ -121,7 +145,15 @@ mod tests {
             "a[[",
             "float a[",
         ] {
-            assert_eq!(guarded(body), body);
+            assert_eq!(guarded(body).unwrap(), body);
         }
+    }
+
+    #[test]
+    fn what_would_grow_without_end_is_refused() {
+        let long = format!("\nfloat a[{}];", "1 + ".repeat(99));
+        assert_eq!(guarded(&long).unwrap_err().0, 1);
+        assert!(guarded(&format!("float a{};", "[1]".repeat(9))).is_err());
+        assert!(guarded(&"a[".repeat(1 << 20)).is_ok());
     }
 }

@@ -63,6 +63,9 @@ pub struct Text<'a> {
     pub body: (&'a str, usize),
 }
 
+/// Most `#extension` lines that are moved to the front; drivers take long over very many.
+const MAX_EXTENSIONS: usize = 64;
+
 /// What is around a body has lines from here on, in drivers' logs: more than any file has.
 pub const OWN_LINES: usize = 100_000_000;
 
@@ -307,9 +310,11 @@ fn layout(format: SampleFormat) -> String {
 fn hoisted(body: &str) -> (String, String) {
     let mut extensions = String::new();
     let mut rest = String::with_capacity(body.len());
+    let mut count = 0;
     for line in body.lines() {
         let directive = line.trim_start().strip_prefix('#').map(str::trim_start);
-        if directive.is_some_and(|d| d.starts_with("extension")) {
+        if count < MAX_EXTENSIONS && directive.is_some_and(|d| d.starts_with("extension")) {
+            count += 1;
             extensions += line.trim();
             extensions.push('\n');
         } else {

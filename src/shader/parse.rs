@@ -288,7 +288,8 @@ fn pass(block: &Block) -> Result<HookPass, ShaderError> {
     if !pass.body.contains("hook") {
         return Err(place.error("the pass has no function hook()"));
     }
-    let body = loops::bounded(&arrays::guarded(block.body)).map_err(|(line, what)| {
+    let bounded = arrays::guarded(block.body).and_then(|body| loops::bounded(&body));
+    let body = bounded.map_err(|(line, what)| {
         Place { line: block.body_line + line, ..place.clone() }.error(what)
     })?;
     pass.body = body.into();

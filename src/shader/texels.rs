@@ -1,12 +1,15 @@
 //! Which textures a body reads at the middle of texels alone: those need no mixing of neighbours, which costs software and small
 //! devices four times as many reads. Where in doubt the answer is no.
 
-use super::words::{is_word, words};
+use super::words::{blanked, is_word, words};
+
+/// Most macros whose calls are looked for: for each the whole body is read.
+const MAX_MACROS: usize = 64;
 
 /// Whether `body` reads the texture of these `names` only at its own place (`NAME_tex(NAME_pos)`) and whole texels beside it
 /// (`NAME_texOff(vec2(-1.0, 0.0))`, also by a macro that is called with whole numbers). The texture has the result's size.
 pub fn reads_whole_texels(body: &str, names: &[String]) -> bool {
-    let body = without_comments(body);
+    let body = blanked(&body.replace("\\\n", " ").replace("\\\r\n", " "));
     let mut macros: Vec<&str> = Vec::new();
     let (mut code, mut bodies) = (String::new(), String::new());
     for line in body.lines() {
@@ -33,8 +36,10 @@ pub fn reads_whole_texels(body: &str, names: &[String]) -> bool {
         }
     }
     // Macros may call macros.
+    let all = code.clone() + &bodies;
     uses(&code, names, &[]).is_some()
-        && macros.iter().all(|name| is_called_with_numbers(&(code.clone() + &bodies), name))
+        && macros.len() <= MAX_MACROS
+        && macros.iter().all(|name| is_called_with_numbers(&all, name))
 }
 
 /// Whether `text` uses `parameters` as offsets into the textures; `None` where it uses the textures in another way than allowed.
@@ -100,23 +105,6 @@ fn is_whole(text: &str) -> bool {
     !whole.is_empty()
         && whole.bytes().all(|b| b.is_ascii_digit())
         && fraction.bytes().all(|b| b == b'0')
-}
-
-/// Comments replaced by blanks, continued lines put together.
-fn without_comments(body: &str) -> String {
-    let mut rest = body.replace("\\\n", " ").replace("\\\r\n", " ");
-    let mut text = String::with_capacity(rest.len());
-    while let Some(at) = rest.find("//").into_iter().chain(rest.find("/*")).min() {
-        text += &rest[..at];
-        let comment = &rest[at..];
-        let end = match comment.starts_with("//") {
-            true => comment.find('\n'),
-            false => comment.find("*/").map(|end| end + 2),
-        };
-        text.push(' ');
-        rest = end.map_or(String::new(), |end| comment[end..].to_owned());
-    }
-    text + &rest
 }
 
 #[cfg(test)]
