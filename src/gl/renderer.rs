@@ -146,6 +146,11 @@ impl Renderer {
         self.work(|scene, tools| scene.render(tools, source, sink, frame))
     }
 
+    /// Whether the same picture gives the same frame: else there is no use in looking for one that came twice.
+    pub fn can_repeat(&self) -> bool {
+        self.scene.as_ref().is_some_and(Scene::can_repeat)
+    }
+
     /// Makes `sink` the frame that went out last, for a picture that came in twice; `false` where a shader counts frames or
     /// draws lots, so that the same picture need not give the same again, or where no frame in memory came before.
     ///

@@ -16,7 +16,7 @@ use super::timer::Timer;
 use super::tools::{Tools, framebuffer};
 use super::transfer::{download, upload};
 use crate::shader::graph::{Graph, Pass, Sampler, Texture as Name, Work};
-use crate::upscale::VideoSpec;
+use crate::upscale::{PixelFormat, Size, VideoSpec};
 
 /// What belongs to one graph.
 #[derive(Debug)]
@@ -96,6 +96,11 @@ impl Scene {
         self.graph.passes.iter().map(|pass| pass.reads.len()).max().unwrap_or(0)
     }
 
+    /// Whether the same picture gives the same frame, so that [`Scene::render_again`] may be asked for it.
+    pub fn can_repeat(&self) -> bool {
+        self.graph.last_passes().is_some()
+    }
+
     /// Makes the next frame begin anew: there is no frame before it.
     pub fn forget(&mut self) {
         self.has_last = false;
@@ -162,12 +167,11 @@ impl Scene {
             Planes::Frame(frame) => frame,
             Planes::Textures(ids) => return foreign(spec, ids),
         };
-        spec.check(frame.format(), frame.size()).map_err(|e| GlError::Frame(e.to_string()))?;
-        make_planes(gl, spec, false, &mut self.sources)?;
+        let made = planes(gl, spec, (frame.format(), frame.size()), false, &mut self.sources)?;
         for (plane, texture) in self.sources.iter().enumerate() {
             upload(gl, frame, plane, texture);
         }
-        Ok(self.sources.iter().map(|texture| texture.native).collect())
+        Ok(made)
     }
 
     /// Textures of the frame that goes out.
@@ -177,9 +181,7 @@ impl Scene {
             PlanesMut::Frame(frame) => frame,
             PlanesMut::Textures(ids) => return foreign(spec, ids),
         };
-        spec.check(frame.format(), frame.size()).map_err(|e| GlError::Frame(e.to_string()))?;
-        make_planes(gl, spec, true, &mut self.sinks)?;
-        Ok(self.sinks.iter().map(|texture| texture.native).collect())
+        planes(gl, spec, (frame.format(), frame.size()), true, &mut self.sinks)
     }
 
     fn run(
@@ -314,19 +316,21 @@ fn random(frame: u32) -> f32 {
     ((mixed ^ (mixed >> 16)) >> 8) as f32 / (1 << 24) as f32
 }
 
-/// Textures for the planes of frames in memory, unless they are there.
-fn make_planes(
+/// Textures for the planes of a frame in memory, which is as `spec` says; made unless they are there.
+fn planes(
     gl: &Gl,
     spec: &VideoSpec,
+    (format, size): (PixelFormat, Size),
     is_drawn: bool,
     planes: &mut Vec<Texture>,
-) -> Result<(), GlError> {
+) -> Result<Vec<NativeTexture>, GlError> {
+    spec.check(format, size).map_err(|e| GlError::Frame(e.to_string()))?;
     let info = spec.format.info();
     for plane in planes.len()..info.planes {
         let format = Format::of_plane(info.step(plane), info.sample_bytes, is_drawn);
         planes.push(Texture::new(gl, spec.format.texels(plane, spec.size), format)?);
     }
-    Ok(())
+    Ok(planes.iter().map(|texture| texture.native).collect())
 }
 
 /// Textures that others made.

@@ -10,6 +10,7 @@ use crate::models;
 use crate::shader::graph::Skipped;
 use crate::shader::{self, Request, ShaderFile, presets};
 use crate::smallnet;
+use crate::upscale::change::ChangeMap;
 use crate::upscale::reference::Reference;
 use crate::upscale::{FrameView, FrameViewMut, VideoSpec};
 
@@ -182,15 +183,18 @@ impl Session {
                 let view =
                     FrameView::new(spec.format, spec.size, &planes[..strides.len()], &strides)
                         .map_err(|e| GlError::Frame(e.to_string()))?;
-                let changed = last.compare(&view, 0);
+                let changed = renderer.can_repeat().then(|| last.compare(&view, 0));
+                let is_held = changed.as_ref().is_some_and(ChangeMap::is_empty);
                 let made = with_output(context, to, output, |_, sink| {
-                    if changed.is_empty() && renderer.render_again(sink)? {
+                    if is_held && renderer.render_again(sink)? {
                         return Ok(Made::Again);
                     }
                     renderer.render(&Planes::Frame(&view), sink, number)?;
                     Ok(Made::Anew)
                 })?;
-                last.take(&view, &changed);
+                if let Some(changed) = changed.filter(|_| !is_held) {
+                    last.take(&view, &changed);
+                }
                 Ok(made)
             }
         }
