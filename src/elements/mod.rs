@@ -4,6 +4,7 @@ mod error;
 mod fields;
 mod fixate;
 mod metas;
+mod pace;
 mod video;
 
 mod kizunashader;

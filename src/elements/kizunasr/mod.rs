@@ -25,7 +25,11 @@ mod status;
 
 mod caps;
 
-mod clock;
+mod late;
+
+mod loader;
+
+mod loading;
 
 mod imp;
 
