@@ -153,7 +153,7 @@ impl ObjectSubclass for KizunaShader {
 impl ObjectImpl for KizunaShader {
     fn properties() -> &'static [glib::ParamSpec] {
         static ALL: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            settings::PROPERTIES.iter().cloned().chain(status::properties()).collect()
+            settings::properties().into_iter().chain(status::properties()).collect()
         });
         &ALL
     }

@@ -21,6 +21,8 @@ use gst::prelude::*;
 
 mod settings;
 
+pub use settings::properties;
+
 mod status;
 
 mod caps;

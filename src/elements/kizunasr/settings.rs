@@ -1,7 +1,6 @@
 //! Properties: what was typed, and the validated [`Config`] that is made of it.
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use gst::glib;
 use gst::prelude::*;
@@ -187,7 +186,7 @@ fn default_fallback() -> Fallback {
 const ANY: &str = "May change at any time; while frames flow the network before goes on until the new one is loaded.";
 
 /// The writable properties.
-pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+pub fn properties() -> Vec<glib::ParamSpec> {
     let d = Settings::default();
     let string = |name: &'static str, nick, blurb: String| {
         glib::ParamSpecString::builder(name).nick(nick).blurb(&blurb).mutable_playing().build()
@@ -299,7 +298,7 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             .mutable_playing()
             .build(),
     ]
-});
+}
 
 property_fields! { Settings {
     "model" => model,
