@@ -1,7 +1,7 @@
 //! Kizuna (絆): anime super-resolution for GStreamer.
 //!
-//! Two elements: `kizunasr`, AI upscaling by tiles, for export, batch work and paused frames; and `kizunashader`, the real-time path, which
-//! runs mpv user shaders in OpenGL, our own five stages among them.
+//! Two elements and a bin: `kizunasr`, AI upscaling by tiles, for export, batch work and paused frames; `kizunashader`, the real-time
+//! path, which runs mpv user shaders in OpenGL, our own five stages among them; and `kizunaupscale` over both.
 //!
 //! A frame's way through the tree, in `kizunasr`:
 //!

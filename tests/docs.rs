@@ -45,6 +45,7 @@ fn readme_lists_every_property_with_its_default() {
     gstkizuna::plugin_register_static().unwrap();
     check("kizunasr", "<!-- properties");
     check("kizunashader", "<!-- shader properties");
+    check("kizunaupscale", "<!-- upscale properties");
 }
 
 fn check(element: &str, mark: &str) {

@@ -1,12 +1,11 @@
 //! Another network while frames flow: loaded in the background, and no frame is lost, late in order, or of a wrong size.
 
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
-use crate::support::{init, model, play, stat};
+use crate::support::{init, leaves_nothing_behind, model, play, stat};
 
 /// A watchdog, not an expectation.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -90,42 +89,9 @@ fn a_model_swapped_a_hundred_times() {
     swap(100);
 }
 
-/// In a program of its own, so that its objects and its memory are this test's alone.
 #[test]
 fn swaps_leave_nothing_behind() {
-    const MARK: &str = "KIZUNA_TEST_SWAPS";
-    if std::env::var_os(MARK).is_some() {
-        return leave_nothing();
-    }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "swaps::swaps_leave_nothing_behind", "--nocapture"])
-        .env(MARK, "1")
-        .env("GST_TRACERS", "leaks")
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", crate::support::text(&output));
-}
-
-fn leave_nothing() {
-    init();
-    swap(10);
-    let before = memory();
-    let tracer = gst::active_tracers().into_iter().next().expect("the leaks tracer");
-    tracer.emit_by_name::<()>("activity-start-tracking", &[]);
-    swap(60);
-    let alive = tracer.emit_by_name::<gst::Structure>("activity-get-checkpoint", &[]);
-    let created = alive.get::<gst::List>("objects-created-list").map_or(0, |l| l.len());
-    let removed = alive.get::<gst::List>("objects-removed-list").map_or(0, |l| l.len());
-    assert!(created > 100, "nothing was tracked: {alive:?}");
-    assert!(removed + 8 >= created, "{created} objects came, {removed} went");
-    let grown = memory().saturating_sub(before);
-    assert!(grown < 64 << 20, "{grown} bytes more");
-}
-
-/// Bytes of this process in memory.
-fn memory() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+    leaves_nothing_behind("swaps::swaps_leave_nothing_behind", || swap(10), || swap(60));
 }
 
 #[test]

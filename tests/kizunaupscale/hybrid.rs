@@ -2,7 +2,9 @@
 
 use gst::prelude::*;
 
-use crate::support::{alone, at, clip, pipeline, psnr, reference, shown, stat, times, until};
+use crate::support::{
+    alone, at, clip, leaves_nothing_behind, pipeline, psnr, reference, shown, stat, times, until,
+};
 
 pub const NETWORK: &str = "model=anime4k-vl provider=embedded";
 
@@ -14,6 +16,15 @@ pub fn wait(pipeline: &gst::Pipeline, state: gst::State) {
     let (changed, ..) = pipeline.state(gst::ClockTime::from_seconds(60));
     let why = || pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]);
     assert!(changed.is_ok(), "{changed:?}: {:?}", why());
+}
+
+/// No seek leaves the bin, so sources that have none do as well.
+fn never_sought(upscale: &gst::Element) {
+    let pad = upscale.static_pad("sink").unwrap();
+    pad.add_probe(gst::PadProbeType::EVENT_UPSTREAM, |_, info| {
+        assert!(info.event().is_none_or(|e| e.type_() != gst::EventType::Seek));
+        gst::PadProbeReturn::Ok
+    });
 }
 
 fn no_errors(pipeline: &gst::Pipeline) {
@@ -37,6 +48,7 @@ fn the_frame_on_pause_is_the_networks() {
             film.display()
         ));
         let sink = pipeline.by_name("sink").unwrap();
+        never_sought(&upscale);
         wait(&pipeline, gst::State::Playing);
         until("some frames", || shown(&sink).is_some_and(|(t, _)| t.mseconds() > 200));
         wait(&pipeline, gst::State::Paused);
@@ -113,6 +125,29 @@ fn fifty_pauses_lose_nothing() {
     wait(&pipeline, gst::State::Null);
     assert_eq!(came.lock().unwrap().len(), 250);
     assert_eq!(*came.lock().unwrap(), *went.lock().unwrap());
+}
+
+#[test]
+fn pauses_leave_nothing_behind() {
+    leaves_nothing_behind("hybrid::pauses_leave_nothing_behind", || pauses(5), || pauses(50));
+}
+
+fn pauses(times: u64) {
+    let (pipeline, upscale) = pipeline(&format!(
+        "videotestsrc ! video/x-raw,format=I420,width=96,height=54,framerate=25/1 \
+         ! kizunaupscale name=u profile=hybrid {NETWORK} ! fakesink sync=true"
+    ));
+    for round in 0..times {
+        wait(&pipeline, gst::State::Playing);
+        std::thread::sleep(std::time::Duration::from_millis(10 + round % 30));
+        wait(&pipeline, gst::State::Paused);
+        let before = stat::<u64>(&upscale, "paused-frames");
+        if round % 2 == 0 {
+            until("the network's frame", || stat::<u64>(&upscale, "paused-frames") > before);
+        }
+    }
+    no_errors(&pipeline);
+    wait(&pipeline, gst::State::Null);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use gst::prelude::*;
 
-use crate::support::{alone, clip, frames_of, pipeline, play, stat, times, until};
+use crate::support::{
+    alone, assert_nothing_leaks, clip, frames_of, pipeline, play, stat, times, until,
+};
 
 const END: [gst::MessageType; 2] = [gst::MessageType::Eos, gst::MessageType::Error];
 
@@ -130,6 +132,17 @@ fn profiles_change_while_frames_flow() {
     let said = pipeline.bus().unwrap().pop_filtered(&said);
     assert!(said.is_none(), "{said:?}");
     pipeline.set_state(gst::State::Null).unwrap();
+}
+
+#[test]
+fn nothing_leaks() {
+    for settings in
+        ["", "profile=export", "profile=batch", "profile=hybrid", "profile=export model=gone"]
+    {
+        assert_nothing_leaks(&format!(
+            "videotestsrc num-buffers=4 ! video/x-raw,width=64,height=36 ! kizunaupscale {settings} ! fakesink"
+        ));
+    }
 }
 
 #[test]
