@@ -47,6 +47,18 @@ fn readme_lists_every_property_with_its_default() {
     check("kizunashader", "<!-- shader properties");
 }
 
+/// What a blurb says of when a property may change, by its flags.
+fn when(property: &gst::glib::ParamSpec) -> &'static str {
+    let flags = property.flags();
+    if !flags.contains(gst::glib::ParamFlags::WRITABLE) {
+        "May be read at any time."
+    } else if flags.contains(gst::PARAM_FLAG_MUTABLE_READY) {
+        "May change in NULL and READY."
+    } else {
+        "May change at any time."
+    }
+}
+
 fn check(element: &str, mark: &str) {
     let element = gst::ElementFactory::make(element).build().unwrap();
     let own = element.list_properties();
@@ -56,6 +68,8 @@ fn check(element: &str, mark: &str) {
     for (property, (name, default)) in own.iter().zip(&listed) {
         assert_eq!(property.name(), name);
         assert_eq!(&shown(property), default, "default of {name}");
-        assert!(property.blurb().is_some_and(|b| b.len() > 20), "blurb of {name}");
+        let blurb = property.blurb().unwrap_or_default();
+        assert!(blurb.len() > 20 && blurb.ends_with('.'), "blurb of {name}: {blurb}");
+        assert!(blurb.contains(when(property)), "{name} does not say when: {blurb}");
     }
 }

@@ -9,8 +9,8 @@ use gst::glib;
 use crate::keys;
 use crate::state::QUALITIES;
 
-const HELP: &str = "\
-play FILE_OR_URI [options]
+/// What follows the program's name, which differs where it is installed.
+const HELP: &str = "FILE_OR_URI [options]
 
   --shader FILE     an mpv user shader; may be repeated
   --quality Q       fast balanced high (default: balanced)
@@ -58,7 +58,8 @@ impl Options {
                 }
                 Long("sink") => sink = args.value()?.string()?,
                 Short('h') | Long("help") => {
-                    println!("{HELP}{}", keys::HELP);
+                    let name = args.bin_name().unwrap_or("play");
+                    println!("{name} {HELP}{}", keys::HELP);
                     return Ok(None);
                 }
                 _ => return Err(argument.unexpected().into()),

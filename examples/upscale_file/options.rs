@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 
-const HELP: &str = "\
-upscale_file IN OUT [options]
+/// What follows the program's name, which differs where it is installed.
+const HELP: &str = "IN OUT [options]
 
   IN                    a video file
   OUT                   .mp4 .m4v .mov .mkv; sound and subtitles are copied where that kind of file takes them
@@ -59,7 +59,7 @@ impl Options {
                 Long("deinterlace") => deinterlace = true,
                 Long("force") => force = true,
                 Short('h') | Long("help") => {
-                    print!("{HELP}");
+                    print!("{} {HELP}", args.bin_name().unwrap_or("upscale_file"));
                     return Ok(None);
                 }
                 _ => return Err(argument.unexpected().into()),

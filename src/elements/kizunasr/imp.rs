@@ -253,6 +253,7 @@ impl ObjectSubclass for KizunaSr {
     const NAME: &'static str = "GstKizunaSr";
     type Type = super::KizunaSr;
     type ParentType = gst_video::VideoFilter;
+    type Interfaces = (gst::Preset,);
 }
 
 impl ObjectImpl for KizunaSr {
@@ -284,6 +285,8 @@ impl ObjectImpl for KizunaSr {
 
 impl GstObjectImpl for KizunaSr {}
 
+impl PresetImpl for KizunaSr {}
+
 impl ElementImpl for KizunaSr {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
         static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
@@ -291,7 +294,7 @@ impl ElementImpl for KizunaSr {
                 "Kizuna AI super-resolution",
                 "Filter/Effect/Converter/Video/Scaler",
                 "Upscales anime by a neural network, tile by tile, on this machine alone",
-                "The Kizuna developers",
+                env!("CARGO_PKG_AUTHORS"),
             )
         });
         Some(&METADATA)
