@@ -18,7 +18,7 @@ root=$(mktemp -d /tmp/kizuna-debian.XXXXXX)
 leave() {
     # debootstrap may have mounted it.
     ! grep -q " $root/proc " /proc/mounts || umount "$root/proc"
-    rm -rf --one-file-system "$root"
+    rm -rf --one-file-system "$root" "$root.log"
 }
 trap leave EXIT
 trap 'exit 1' INT TERM
@@ -27,7 +27,7 @@ inside() {
     chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp/home LC_ALL=C.UTF-8 \
         DEBIAN_FRONTEND=noninteractive "$@"
 }
-quietly() { "$@" >"$root.log" 2>&1 || { tail -n 20 "$root.log" >&2; fail "$*"; }; rm -f "$root.log"; }
+quietly() { "$@" >"$root.log" 2>&1 || { tail -n 20 "$root.log" >&2; fail "$*"; }; }
 # Not what apt and dpkg note about themselves; a package's own files there are looked for by name.
 files() {
     (cd "$root" && find . -xdev \( -path ./tmp -o -path ./proc -o -path ./var/log -o -path ./var/cache -o -path ./var/lib/apt \
