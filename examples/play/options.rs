@@ -58,8 +58,9 @@ impl Options {
                 }
                 Long("sink") => sink = args.value()?.string()?,
                 Short('h') | Long("help") => {
-                    let name = args.bin_name().unwrap_or("play");
-                    println!("{name} {HELP}{}", keys::HELP);
+                    let path = args.bin_name().map(Path::new);
+                    let name = path.and_then(Path::file_name).unwrap_or("play".as_ref());
+                    println!("{} {HELP}{}", name.display(), keys::HELP);
                     return Ok(None);
                 }
                 _ => return Err(argument.unexpected().into()),

@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -59,7 +59,9 @@ impl Options {
                 Long("deinterlace") => deinterlace = true,
                 Long("force") => force = true,
                 Short('h') | Long("help") => {
-                    print!("{} {HELP}", args.bin_name().unwrap_or("upscale_file"));
+                    let path = args.bin_name().map(Path::new);
+                    let name = path.and_then(Path::file_name).unwrap_or("upscale_file".as_ref());
+                    print!("{} {HELP}", name.display());
                     return Ok(None);
                 }
                 _ => return Err(argument.unexpected().into()),
