@@ -170,11 +170,7 @@ fn presets_set_what_their_files_say() {
     pipelines::init();
     check("kizunasr", "GstKizunaSr", &["fast", "film", "paused frame"]);
     check("kizunashader", "GstKizunaShader", &["balanced", "fast", "high"]);
-    if gst::ElementFactory::find("kizunaupscale").is_some() {
-        check("kizunaupscale", "GstKizunaUpscale", &["batch", "export", "hybrid", "realtime"]);
-    } else {
-        skip!("presets of kizunaupscale: there is no such element yet");
-    }
+    check("kizunaupscale", "GstKizunaUpscale", &["batch", "export", "hybrid", "realtime"]);
 }
 
 /// Loads each preset after each other one, so that what one sets and the other leaves alone would show.

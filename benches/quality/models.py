@@ -3,7 +3,8 @@
     models.py PLUGIN_FOLDER WORK_FOLDER
 
 Pictures and measures are those of quality.py. Models of another factor run with scale=2, so their result is scaled down by Lanczos. Speed is
-the processor's time of frames of which no part is reused, by turns; other programs hardly disturb it. Writes docs/models.svg, docs/models-*.png and the table of docs/models.md.
+the processor's time of frames of which no part is reused, by turns; other programs disturb it less than the clock's. Writes docs/models.svg,
+docs/models-*.png and the table of docs/models.md.
 """
 import math
 import os
@@ -27,7 +28,7 @@ SECONDS, FRAMES = 3, 600
 # Sheets: name, picture, corner and whether the input came out of x264.
 SHEETS = [("clean", 0, (326, 86), False), ("coded", 1, (330, 235), True)]
 # Size of a crop, which is shown twice as large, and of what is around it.
-CELL, FRAME, TITLE = (116, 84), 4, 24
+CELL, FRAME, TITLE = (116, 78), 4, 24
 FONT = "fontcolor=white:fontsize=13:x=6:y=17-ascent"
 
 
@@ -118,16 +119,18 @@ def plot(points):
     for power in range(math.ceil(begin), math.floor(end) + 1):
         x = place(10.0**power, low)[0]
         out.append(f'<path d="M{x:.1f} {top}V{height - bottom}" stroke="#ddd"/><text x="{x:.1f}" y="{height - bottom + 18}" text-anchor="middle">{10.0**power:g} ms</text>')
-    taken = []
-    for name, milliseconds, decibels in sorted(points, key=lambda p: p[1]):
-        x, y = place(milliseconds, decibels)
+    # Boxes (left, top, right, bottom) that a label may not lie on: dots first, then labels.
+    dots = [place(*p[1:]) for p in points]
+    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in dots]
+    for (name, *_), (x, y) in sorted(zip(points, dots), key=lambda pair: pair[1]):
         colour = "#777" if name == "Lanczos" else "#30638e" if name.startswith("kizunashader") else "#d1495b"
-        size, before = 6.6 * len(name), x > width * 0.72
-        text_x, text_y = (x - 9 - size if before else x + 9), y + 4
-        while any(abs(text_y - b) < 13 and text_x < a + w and a < text_x + size for a, b, w in taken):
-            text_y += 13
-        taken.append((text_x, text_y, size))
-        anchor = f'x="{x - 9:.1f}" text-anchor="end"' if before else f'x="{x + 9:.1f}"'
+        size = 6.8 * len(name)
+        # To the right, to the left, then further and further below.
+        places = [(x + 9, y + 4), (x - 9 - size, y + 4)] + [(x + 9, y + 4 + 13 * step) for step in range(1, 9)]
+        text_x, text_y = next((a, b) for a, b in places if a > left and a + size < width and not any(
+            a < box[2] and box[0] < a + size and b - 11 < box[3] and box[1] < b + 2 for box in taken))
+        taken.append((text_x, text_y - 11, text_x + size, text_y + 2))
+        anchor = f'x="{x - 9:.1f}" text-anchor="end"' if text_x < x else f'x="{text_x:.1f}"'
         out.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}"/><text {anchor} y="{text_y:.1f}">{name}</text>')
     out.append(f'<text x="{left}" y="{height - 10}" fill="#555">red: kizunasr, on the processor; blue: kizunashader, five stages; '
                'OpenGL in software: a graphics device takes its work off the processor</text></svg>')

@@ -4,13 +4,16 @@ mod error;
 mod fields;
 mod fixate;
 mod metas;
+mod pace;
 mod video;
 
 mod kizunashader;
 mod kizunasr;
+mod kizunaupscale;
 
 pub use kizunashader::KizunaShader;
 pub use kizunasr::KizunaSr;
+pub use kizunaupscale::KizunaUpscale;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -34,7 +37,8 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
         log::set_max_level(log::LevelFilter::Debug);
     }
     kizunasr::register(plugin)?;
-    kizunashader::register(plugin)
+    kizunashader::register(plugin)?;
+    kizunaupscale::register(plugin)
 }
 
 /// Where the plugin's own file lies; in a program that links it statically, where the program lies.

@@ -78,6 +78,21 @@ pub fn is_interlaced_frame(buffer: &gst::BufferRef) -> bool {
     buffer.video_flags().contains(gst_video::VideoBufferFlags::INTERLACED)
 }
 
+/// Whether `element` is part of a pipeline: only there a clock runs that waits for nobody.
+pub fn is_in_pipeline(element: &impl IsA<gst::Object>) -> bool {
+    let mut object = element.clone().upcast::<gst::Object>();
+    while let Some(parent) = object.parent() {
+        object = parent;
+    }
+    object.is::<gst::Pipeline>()
+}
+
+/// Whether what comes to `pad` comes from a live source of the pipeline.
+pub fn is_live(pad: &gst::Pad) -> bool {
+    let mut query = gst::query::Latency::new();
+    is_in_pipeline(pad) && pad.peer_query(&mut query) && query.result().0
+}
+
 /// Pads that take and give `caps`.
 pub fn pad_templates(caps: &gst::Caps) -> Vec<gst::PadTemplate> {
     let pad = |(name, direction)| {

@@ -17,8 +17,8 @@ use crate::upscale::{Network, Plane, Prepared, Size, UpscaleError, VideoSpec};
 /// What runs, for people to look at.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setup {
-    /// The engine.
-    pub info: EngineInfo,
+    /// The engine; none where no network is open.
+    pub info: Option<EngineInfo>,
     /// One line: what really runs, and why others do not.
     pub provider: String,
     /// The shape of all tiles of the first pass, in input pixels; 0x0 where frames are scaled plainly.
@@ -35,6 +35,23 @@ pub struct Setup {
     pub passes: usize,
     /// Whether frames take the short way, [`Stream`], unless something is done to the network's result.
     pub is_streamed: bool,
+}
+
+impl Setup {
+    /// No network; `why` says why.
+    pub(super) fn plain(why: &str) -> Self {
+        Self {
+            info: None,
+            provider: why.into(),
+            tile: Size::default(),
+            halo: 0,
+            tiles: 0,
+            pixels: 0,
+            batch: 0,
+            passes: 0,
+            is_streamed: false,
+        }
+    }
 }
 
 /// What the networks made of a frame.
@@ -297,7 +314,7 @@ impl Job {
             // Only the first pass sees what chroma spreads.
             let spread = if networks.is_empty() { spread(self.input.format) } else { 0 };
             if config.reuse_tolerance.is_some() && contract.input.size().is_none() {
-                let pool = self.patch_engines(choice, options.clone(), cancel.clone());
+                let pool = self.patch_engines(choice, options.clone());
                 network.reuse_unchanged(spread, patch_steps(choice.provider), pool);
             }
             networks.push(network);
@@ -306,11 +323,11 @@ impl Job {
     }
 
     /// Engines for patches.
-    fn patch_engines(&self, choice: Choice, options: EngineOptions, cancel: Cancel) -> Pool {
+    fn patch_engines(&self, choice: Choice, options: EngineOptions) -> Pool {
         let source = self.loaded.source.clone();
-        let open = Box::new(move |dims| {
+        let open = Box::new(move |dims, cancel: &Cancel| {
             log::debug!("{}: opening an engine for patches of {dims:?}", choice.provider);
-            engine::open_unless_cancelled(choice.provider, &source, dims, &options, &cancel)
+            engine::open_unless_cancelled(choice.provider, &source, dims, &options, cancel)
         });
         Pool::new(takes_any_shape(choice.provider), open)
     }
@@ -333,7 +350,7 @@ impl Job {
         let first = networks.first().map(Network::plan);
         Setup {
             provider: self.loaded.describe_provider(&info),
-            info,
+            info: Some(info),
             tile: first.map(|p| p.tile_size()).unwrap_or_default(),
             halo: first.map_or(0, |p| p.x.halo),
             tiles: networks.iter().map(|n| n.plan().len()).sum(),

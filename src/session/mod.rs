@@ -1,15 +1,16 @@
 //! The life of a loaded network: which provider runs it, in what precision and tiles, and what is done when that fails.
 //!
-//! [`Loaded`] is made once, when an element starts: the model is found and inspected, a provider chosen. A [`Session`] is
-//! made from it for every new pair of caps: tiles are planned and engines opened for their one shape. Nothing here knows
-//! GStreamer; whatever the user must hear of comes back as a [`Notice`].
+//! [`Loaded`] is made once, when an element starts: the model is found and inspected, a provider chosen. [`Opened`] is made from
+//! it for every new pair of caps: tiles are planned and engines opened for their one shape. Both take time, and can be made on
+//! any thread. A [`Session`] is started with it. Nothing here knows GStreamer; whatever the user must hear of comes back as a
+//! [`Notice`].
 //!
 //! Frames flow through a session in stages that overlap: read, infer, write, deliver (`running.rs`).
 //!
 //! ```
 //! use std::sync::Arc;
 //! use gstkizuna::engine::{Cancel, Provider};
-//! use gstkizuna::session::{Config, Finished, Frames, Loaded, Session, Stats, Treatment};
+//! use gstkizuna::session::{Config, Finished, Frames, Loaded, Opened, Session, Stats, Treatment};
 //! use gstkizuna::upscale::{
 //!     ChromaSite, ColorSpec, FrameError, FrameView, FrameViewMut, Matrix, PixelFormat, Range, Size, VideoSpec,
 //! };
@@ -42,8 +43,8 @@
 //!     assert!(frame.result.is_ok());
 //!     assert!(frame.frames.1.iter().all(|&v| v.abs_diff(128) <= 1));
 //! };
-//! let (mut session, _) =
-//!     Session::new(Arc::new(loaded), config, (SMALL, LARGE), Stats::default(), cancel, deliver)?;
+//! let (opened, _) = Opened::networks(Arc::new(loaded), config, (SMALL, LARGE), &cancel)?;
+//! let mut session = Session::start(opened, Stats::default(), cancel, deliver)?;
 //! session.submit(Pair(vec![128; 16 * 9 * 3], vec![0; 32 * 18 * 3]), Treatment::default(), 2)?;
 //! session.drain();
 //! # Ok(())
@@ -57,6 +58,7 @@ mod config;
 mod fallback;
 mod inference;
 mod memory;
+mod opened;
 mod precision;
 mod running;
 mod stages;
@@ -65,5 +67,6 @@ mod tiles;
 pub use choose::{Loaded, Verdict};
 pub use config::{Config, Fallback, Notice, SessionError};
 pub use inference::Setup;
+pub use opened::Opened;
 pub use running::{Finished, Frames, Session, Stats, Times, Treatment};
 pub use tiles::Border;

@@ -18,15 +18,14 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::choose::Loaded;
-use super::config::{Config, Notice, SessionError};
-use super::inference::{Inference, Setup};
+use super::config::{Notice, SessionError};
+use super::inference::Setup;
+use super::opened::Opened;
 use super::stages::{self, Kept, spawn};
 use crate::engine::{Cancel, EngineError};
-use crate::upscale::video::network_model;
 use crate::upscale::{
     Finish, FrameError, FrameView, FrameViewMut, Plane, Prepared, Reader, Size, UpscaleError,
-    VideoSpec, Writer,
+    Writer,
 };
 
 /// A frame to read and the frame that it becomes: buffers of whoever runs the session.
@@ -71,7 +70,7 @@ pub struct Finished<F> {
 pub struct Stats {
     /// Frames upscaled by the network.
     pub frames: u64,
-    /// Frames scaled plainly, by `fallback=resize`.
+    /// Frames scaled plainly: by `fallback=resize`, or before the network was there.
     pub plain_frames: u64,
     /// Tiles inferred.
     pub tiles: u64,
@@ -161,24 +160,18 @@ impl Pending {
 const LOOK_AT_STOP: Duration = Duration::from_millis(10);
 
 impl<F: Frames> Session<F> {
-    /// Plans tiles and opens engines for frames of `input` that become frames of `output`. Each frame ends in `deliver`, in
-    /// order, on a thread of its own, with [`EngineError::Cancelled`] while `cancel` is raised. Figures go on from `stats`.
+    /// Starts the threads. Each frame ends in `deliver`, in order, on a thread of its own, with [`EngineError::Cancelled`] while
+    /// `cancel` is raised. Figures go on from `stats`.
     ///
     /// # Errors
-    /// What the engines say; nothing is left open then.
-    pub fn new(
-        loaded: Arc<Loaded>,
-        config: Config,
-        (input, output): (VideoSpec, VideoSpec),
+    /// [`EngineError::Run`] where no thread can be started.
+    pub fn start(
+        opened: Opened,
         stats: Stats,
         cancel: Cancel,
         deliver: impl FnMut(Finished<F>) + Send + 'static,
-    ) -> Result<(Self, Vec<Notice>), SessionError> {
-        let mut notices = Vec::new();
-        let model = network_model(loaded.contract.input.channels, &input);
-        let tolerance = config.reuse_tolerance;
-        let inference = Inference::new(loaded, config, input, output, &cancel, &mut notices)?;
-        let setup = inference.setup().clone();
+    ) -> Result<Self, SessionError> {
+        let Opened { inference, input, output, model, reuse_tolerance, setup } = opened;
         let pending = Arc::new(Pending::default());
 
         let ((tasks, to_infer), (inferred, to_write)) = (channel(), channel());
@@ -200,8 +193,8 @@ impl<F: Frames> Session<F> {
             spawn("kizuna-write", write)?,
             spawn("kizuna-deliver", last)?,
         ];
-        let reader = Reader::new(input, model, tolerance);
-        Ok((Self { reader, cancel, setup, tasks: Some(tasks), spare, threads, pending }, notices))
+        let reader = Reader::new(input, model, reuse_tolerance);
+        Ok(Self { reader, cancel, setup, tasks: Some(tasks), spare, threads, pending })
     }
 
     /// What ran when it began.

@@ -30,9 +30,10 @@ impl Kept {
     }
 }
 
-/// The second stage. `reader` is for frames that turn out not to take the short way.
+/// The second stage; without `inference` every frame is scaled plainly. `reader` is for frames that turn out not to take the
+/// short way.
 pub(super) fn infer<F: Frames>(
-    mut inference: Inference,
+    mut inference: Option<Inference>,
     mut reader: Reader,
     mut kept: Kept,
     tasks: &Receiver<Task<F>>,
@@ -41,16 +42,20 @@ pub(super) fn infer<F: Frames>(
 ) {
     for mut task in tasks {
         let begun = Instant::now();
-        task.result = if cancel.is_raised() {
-            inference.skip();
-            Err(EngineError::Cancelled.into())
-        } else if task.treatment.plain {
-            inference.skip();
-            Ok(())
-        } else {
-            infer_one(&mut task, &mut inference, &mut reader, &mut kept, cancel)
+        task.treatment.plain |= inference.is_none();
+        task.result = match &mut inference {
+            _ if cancel.is_raised() => Err(EngineError::Cancelled.into()),
+            Some(inference) if !task.treatment.plain => {
+                infer_one(&mut task, inference, &mut reader, &mut kept, cancel)
+            }
+            _ => Ok(()),
         };
-        task.setup = inference.setup().clone();
+        if let Some(inference) = &mut inference {
+            if task.treatment.plain || task.result.is_err() {
+                inference.skip();
+            }
+            task.setup = inference.setup().clone();
+        }
         task.times.infer = begun.elapsed();
         if done.send(task).is_err() {
             return;

@@ -204,6 +204,21 @@ impl PixelFormat {
         }
     }
 
+    /// The format that a picture of this one loses nothing in, and least of what is worked out further: the same components,
+    /// with the finest samples there are.
+    pub fn finest(self) -> Self {
+        let info = self.info();
+        let alike = Self::ALL.iter().copied().filter(|other| {
+            let other = other.info();
+            (other.kind, other.subsampling, other.alpha.is_some())
+                == (info.kind, info.subsampling, info.alpha.is_some())
+        });
+        alike.fold(
+            self,
+            |best, other| if other.info().depth > best.info().depth { other } else { best },
+        )
+    }
+
     /// Texels of plane `plane` in a frame of `size`: interleaved components are counted together.
     pub fn texels(self, plane: usize, size: Size) -> Size {
         let samples = self.plane_size(plane, size);
@@ -282,6 +297,20 @@ mod tests {
                 })
                 .collect();
             assert_eq!(seen, wanted, "{}", info.name);
+        }
+    }
+
+    #[test]
+    fn finest_is_of_the_same_kind() {
+        let finest = |format: PixelFormat| format.finest().name();
+        assert_eq!(finest(PixelFormat::I420), "I420_12LE");
+        assert_eq!(finest(PixelFormat::P010_10le), "I420_12LE");
+        assert_eq!(finest(PixelFormat::Y42b), "I422_10LE");
+        assert_eq!(finest(PixelFormat::Gray8), "GRAY16_LE");
+        assert_eq!(finest(PixelFormat::Bgra), "RGBA64_LE");
+        assert_eq!(finest(PixelFormat::Rgb), "GBR_12LE");
+        for &format in PixelFormat::ALL {
+            assert_eq!(format.finest().finest(), format.finest());
         }
     }
 

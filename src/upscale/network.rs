@@ -184,7 +184,7 @@ impl Network {
         let (mut fresh, mut pixels) = (Vec::new(), 0);
         for patch in patches {
             let Some((_, pool)) = &mut self.reuse else { break };
-            let slot = pool.slot(&self.contract, patch.size, &mut self.tiles)?;
+            let slot = pool.slot(&self.contract, patch.size, &mut self.tiles, cancel)?;
             let patch = patch.grown(slot.size(), &self.plan);
             let rects = std::iter::once(patch.rect());
             pixels += slot.size().area();

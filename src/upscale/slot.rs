@@ -10,7 +10,8 @@ use super::tensor::{Shape, Tensor};
 use crate::engine::{Cancel, Contract, Engine, EngineError};
 
 /// Opens an engine for input tensors of these dimensions in memory order; `None`: any.
-pub type Open = Box<dyn FnMut(Option<[usize; 4]>) -> Result<Box<dyn Engine>, EngineError> + Send>;
+pub type Open =
+    Box<dyn FnMut(Option<[usize; 4]>, &Cancel) -> Result<Box<dyn Engine>, EngineError> + Send>;
 
 /// An engine with its tensors, for runs of one shape.
 pub(super) struct Slot {
@@ -135,10 +136,11 @@ impl Pool {
         contract: &Contract,
         size: Size,
         tiles: &'a mut Slot,
+        cancel: &Cancel,
     ) -> Result<&'a mut Slot, EngineError> {
         if self.takes_any_shape {
             if self.slots.is_empty() {
-                self.add(contract, size)?;
+                self.add(contract, size, cancel)?;
             }
             self.slots[0].resize(contract, size);
             return Ok(&mut self.slots[0]);
@@ -160,7 +162,7 @@ impl Pool {
             });
         }
         self.make_room(size, tiles.size().area() * tiles.batch());
-        self.add(contract, size)?;
+        self.add(contract, size, cancel)?;
         Ok(self.last())
     }
 
@@ -188,11 +190,11 @@ impl Pool {
         }
     }
 
-    fn add(&mut self, contract: &Contract, size: Size) -> Result<(), EngineError> {
+    fn add(&mut self, contract: &Contract, size: Size, cancel: &Cancel) -> Result<(), EngineError> {
         let begun = Instant::now();
         let batch = contract.input.batch.unwrap_or(1);
         let dims = shape(batch, contract.input.channels, size).dims(contract.input.layout);
-        let engine = (self.open)((!self.takes_any_shape).then_some(dims))?;
+        let engine = (self.open)((!self.takes_any_shape).then_some(dims), cancel)?;
         self.slots.push(Slot::new(contract, size, batch, engine));
         self.opening = begun.elapsed();
         // Should it be closed again, it has to pay anew.
@@ -256,7 +258,7 @@ mod tests {
         let counted = pixels.clone();
         let mut pool = Pool::new(
             false,
-            Box::new(move |dims| {
+            Box::new(move |dims, _| {
                 let [_, _, height, width] = dims.expect("a shape");
                 Ok(open(&counted, Size::new(width, height)))
             }),
@@ -264,7 +266,7 @@ mod tests {
         let mut shapes = std::collections::HashSet::new();
         for round in 0..100 {
             let size = Size::new(32 * (1 + round * 7 % 10), 20 * (1 + round * 3 % 10));
-            let slot = pool.slot(&contract, size, &mut tiles).unwrap();
+            let slot = pool.slot(&contract, size, &mut tiles, &Cancel::new()).unwrap();
             let given = slot.size();
             assert!(given.width >= size.width && given.height >= size.height);
             shapes.insert((given.width, given.height));

@@ -10,7 +10,8 @@ use gstkizuna::engine::{
 };
 use gstkizuna::models::test_card::sample;
 use gstkizuna::session::{
-    Config, Finished, Frames, Loaded, Notice, Session, SessionError, Setup, Stats, Treatment,
+    Config, Finished, Frames, Loaded, Notice, Opened, Session, SessionError, Setup, Stats,
+    Treatment,
 };
 use gstkizuna::upscale::Finish;
 use gstkizuna::upscale::tile::{TilePlan, TileRequest};
@@ -141,8 +142,9 @@ pub fn session(
     let (sender, delivered) = channel();
     let deliver = move |frame| sender.send(frame).unwrap();
     let (stats, cancel) = (Stats::default(), Cancel::new());
-    let made = Session::new(loaded.clone(), config, (from, to), stats, cancel, deliver);
-    let (session, notices) = made.unwrap_or_else(|e| panic!("{}: {e}", loaded.source.name));
+    let made = Opened::networks(loaded.clone(), config, (from, to), &cancel);
+    let (opened, notices) = made.unwrap_or_else(|e| panic!("{}: {e}", loaded.source.name));
+    let session = Session::start(opened, stats, cancel, deliver).unwrap();
     let treatment = Treatment { finish, plain: false };
     let stats = Stats::default();
     (Work { session, treatment, delivered, stats }, notices.into_iter().map(|n| n.0).collect())

@@ -25,7 +25,7 @@ fn used(loaded: &Arc<Loaded>, config: Config) -> (Precision, Vec<String>) {
     let size = Size::new(64, 48);
     let specs = (video(PixelFormat::Rgb, size), video(PixelFormat::Rgb, Size::new(128, 96)));
     let (session, said) = session(loaded, config, specs, Finish::default());
-    (session.setup().info.precision, said)
+    (session.setup().info.as_ref().unwrap().precision, said)
 }
 
 pub fn has_bf16() -> bool {
@@ -72,7 +72,10 @@ fn auto_takes_bf16_where_it_gives_the_same_picture() {
         let config = Config { tile_size, ..asked(OpenVino, "animevideov3-x2", precision) };
         let (mut session, said) = session(&loaded, config, specs, Finish::default());
         assert_eq!(said, [""; 0]);
-        (session.setup().info.precision, planes(&process(&mut session, &src, specs.1)))
+        (
+            session.setup().info.as_ref().unwrap().precision,
+            planes(&process(&mut session, &src, specs.1)),
+        )
     };
     let ((auto, fast), (fp32, exact)) = (run(Auto, None), run(Fp32, None));
     assert_eq!((auto, fp32), (Bf16, Fp32));

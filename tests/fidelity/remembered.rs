@@ -43,7 +43,13 @@ fn start(provider: Provider, model: &Path, cache: &Path) -> Option<Start> {
     let src: Frame = drawn(from.format, from.size, 3);
     let codes = process(&mut session, &src, to).codes().to_vec();
     let contract = format!("{:?}", loaded.contract);
-    Some(Start { contract, precision: session.setup().info.precision, said, codes, entries })
+    Some(Start {
+        contract,
+        precision: session.setup().info.as_ref().unwrap().precision,
+        said,
+        codes,
+        entries,
+    })
 }
 
 fn sizes(loaded: &Arc<Loaded>) -> (Size, Size) {

@@ -20,3 +20,4 @@ mod metas;
 mod properties;
 mod resources;
 mod support;
+mod swaps;

@@ -17,6 +17,7 @@ use super::settings::{self, Config, Settings};
 use super::status::{self, Status};
 use super::{caps, session};
 use crate::elements::metas::{self, Fate};
+use crate::elements::pace::{self, Pace};
 use crate::elements::{error, fixate::fixate, video};
 use crate::gl::GlError;
 use crate::shader::ShaderFile;
@@ -42,6 +43,8 @@ pub struct KizunaShader {
     status: Mutex<Status>,
     /// The passes; taken by the streaming thread, and where that has ended.
     session: Mutex<Option<Session>>,
+    /// Time a frame takes, where the source is live.
+    pace: Mutex<Option<Pace>>,
 }
 
 impl KizunaShader {
@@ -118,13 +121,25 @@ impl KizunaShader {
         if input.flags().contains(gst::BufferFlags::DISCONT) {
             session.forget();
         }
+        let rendering = Instant::now();
         let made = session.render(input, output)?;
+        let timings = session.timings();
+        drop(slot);
+        self.note_pace(rendering.elapsed());
         let mut status = self.status.lock();
         status.frames += 1;
         status.reused += u64::from(made == Made::Again);
         status.busy += begun.elapsed();
-        status.passes = session.timings();
+        status.passes = timings;
         Ok(())
+    }
+
+    /// A live pipeline is told once frames take longer than it knows.
+    fn note_pace(&self, took: std::time::Duration) {
+        let is_longer = self.pace.lock().as_mut().is_some_and(|pace| pace.note(took));
+        if is_longer {
+            let _ = self.post_message(gst::message::Latency::builder().src(&*self.obj()).build());
+        }
     }
 }
 
@@ -139,7 +154,7 @@ impl ObjectSubclass for KizunaShader {
 impl ObjectImpl for KizunaShader {
     fn properties() -> &'static [glib::ParamSpec] {
         static ALL: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            settings::PROPERTIES.iter().cloned().chain(status::properties()).collect()
+            settings::properties().into_iter().chain(status::properties()).collect()
         });
         &ALL
     }
@@ -220,6 +235,7 @@ impl BaseTransformImpl for KizunaShader {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         *self.session.lock() = None;
+        *self.pace.lock() = None;
         self.sharing.forget_context();
         *self.negotiated.lock() = None;
         Ok(())
@@ -238,7 +254,11 @@ impl BaseTransformImpl for KizunaShader {
                 return true;
             }
         }
-        BaseTransformImplExt::parent_query(self, direction, query)
+        let answered = BaseTransformImplExt::parent_query(self, direction, query);
+        if let (true, Some(pace)) = (answered, &*self.pace.lock()) {
+            pace::add_latency(query, pace.latency());
+        }
+        answered
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
@@ -386,6 +406,9 @@ impl VideoFilterImpl for KizunaShader {
         }
         if video::is_hdr(&from) {
             gst::element_imp_info!(self, gst::StreamError::Format, ("{HDR}"));
+        }
+        if video::is_live(self.obj().sink_pad()) {
+            self.pace.lock().get_or_insert_default();
         }
         let side = |info, caps: &gst::Caps| Side { info, is_gl: caps::is_gl(caps) };
         *self.negotiated.lock() = Some((side(from, incaps), side(to, outcaps)));

@@ -23,9 +23,13 @@ use gst::prelude::*;
 
 mod settings;
 
+pub use settings::properties;
+
 mod status;
 
 mod caps;
+
+pub use caps::template;
 
 mod display;
 

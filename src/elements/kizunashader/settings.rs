@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::LazyLock;
 
 use gst::glib;
 use gst::prelude::*;
@@ -103,7 +102,7 @@ const READY: &str = "May change in NULL and READY.";
 const ANY: &str = "May change at any time.";
 
 /// The writable properties.
-pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+pub fn properties() -> Vec<glib::ParamSpec> {
     let d = Settings::default();
     let string = |name: &'static str, nick, blurb: String| {
         glib::ParamSpecString::builder(name).nick(nick).blurb(&blurb).mutable_playing().build()
@@ -157,7 +156,7 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             .mutable_ready()
             .build(),
     ]
-});
+}
 
 property_fields! { Settings {
     "stages" => stages,

@@ -13,16 +13,21 @@ use gst_base::subclass::prelude::*;
 use gst_video::subclass::prelude::*;
 use parking_lot::Mutex;
 
-use super::clock::{LateFrames, Pace};
+use super::late::LateFrames;
+use super::loader::{Infos, Loader};
+use super::loading::Running;
 use super::settings::{self, Fallback, Settings};
 use super::{caps, status};
 use crate::elements::metas::{self, Fate};
+use crate::elements::pace::{self, Pace};
 use crate::elements::video::VideoPair;
 use crate::elements::{error, fixate::fixate, plugin_dir, video};
 use crate::engine::Cancel;
-use crate::session::{Finished, Loaded, Notice, Session, SessionError, Setup, Stats, Treatment};
+use crate::session::{
+    Finished, Loaded, Notice, Opened, Session, SessionError, Setup, Stats, Treatment,
+};
 
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
         "kizunasr",
         gst::DebugColorFlags::empty(),
@@ -37,36 +42,54 @@ const QUEUE_DEPTH: usize = 3;
 #[derive(Default)]
 pub struct KizunaSr {
     /// What was typed.
-    settings: Mutex<Settings>,
+    pub(super) settings: Mutex<Settings>,
     /// What properties, queries and caps need to know; held for moments.
-    negotiated: Mutex<Negotiated>,
+    pub(super) negotiated: Mutex<Negotiated>,
     /// The network at work; taken by the streaming thread alone.
     session: Mutex<Option<Session<VideoPair>>>,
     /// Raised by flush and stop.
-    cancel: Cancel,
+    pub(super) cancel: Cancel,
     /// From PAUSED→READY to the next start: the end of a flush must not lower the flag then.
     stopping: AtomicBool,
     /// What QoS events said.
     late: LateFrames,
     /// What downstream said to a frame, or that one failed: the next frame's answer.
-    flow: Mutex<Option<gst::FlowError>>,
+    pub(super) flow: Mutex<Option<gst::FlowError>>,
+    /// Networks that are being loaded while frames flow.
+    pub(super) loader: Loader,
 }
 
 /// Known between start and stop.
 #[derive(Default)]
-struct Negotiated {
-    /// The model and the provider.
-    loaded: Option<Arc<Loaded>>,
+pub(super) struct Negotiated {
+    /// The model, the provider and their settings.
+    pub running: Option<Running>,
+    /// Engines that are to take the place of those at work.
+    pub ready: Option<(Infos, Opened)>,
+    /// Whether frames are scaled plainly because engines are still being opened.
+    pub is_waiting: bool,
+    /// Whether the source is live: it waits for nobody.
+    pub is_live: bool,
     /// Input and output.
-    infos: Option<(gst_video::VideoInfo, gst_video::VideoInfo)>,
+    pub infos: Option<Infos>,
     /// What stats and active-provider show.
-    status: status::Status,
+    pub status: status::Status,
     /// Time a frame takes, for the latency query.
     pace: Pace,
 }
 
+impl Negotiated {
+    /// Whether engines for the frames that were negotiated are there, but not at work yet.
+    pub fn is_ready(&self) -> bool {
+        self.ready
+            .as_ref()
+            .zip(self.infos.as_ref())
+            .is_some_and(|((ready, _), infos)| ready == infos)
+    }
+}
+
 impl KizunaSr {
-    fn warn(&self, notices: Vec<Notice>) {
+    pub(super) fn warn(&self, notices: Vec<Notice>) {
         for Notice(text) in notices {
             gst::warning!(CAT, imp = self, "{text}");
             gst::element_imp_warning!(
@@ -80,47 +103,15 @@ impl KizunaSr {
     /// Factor from input to output size, as far as it is known.
     fn factor(&self) -> f64 {
         let typed = self.settings.lock().scale;
-        let model =
-            || self.negotiated.lock().loaded.as_ref().map_or(2.0, |l| l.contract.scale.as_f64());
+        let model = || {
+            let negotiated = self.negotiated.lock();
+            negotiated.running.as_ref().map_or(2.0, |r| r.loaded.contract.scale.as_f64())
+        };
         if typed > 0.0 { typed } else { model() }
     }
 
-    /// Opens a session for the frames that were negotiated, in place of the one in `slot`.
-    fn open_session(&self, slot: &mut Option<Session<VideoPair>>) -> Result<(), SessionError> {
-        let config = self.settings.lock().config(plugin_dir().as_deref());
-        let (loaded, specs, stats) = {
-            let negotiated = self.negotiated.lock();
-            let specs = negotiated.infos.as_ref();
-            let specs = specs.and_then(|(i, o)| video::spec(i).zip(video::spec(o)));
-            (negotiated.loaded.clone(), specs, negotiated.status.figures().clone())
-        };
-        let (Some(loaded), Some((input, output))) = (loaded, specs) else {
-            return Err(crate::engine::EngineError::Run("the element is not started".into()).into());
-        };
-        // The old engines' memory is given back first.
-        *slot = None;
-        let weak = self.ref_counted().downgrade();
-        let deliver = move |frame| {
-            if let Some(element) = weak.upgrade() {
-                element.deliver(frame);
-            }
-        };
-        let (session, notices) = Session::new(
-            loaded,
-            config,
-            (input, output),
-            stats.clone(),
-            self.cancel.clone(),
-            deliver,
-        )?;
-        self.negotiated.lock().status.update(&stats, session.setup());
-        self.warn(notices);
-        *slot = Some(session);
-        Ok(())
-    }
-
     /// Says what went wrong, unless it is that somebody flushes or stops.
-    fn fail(&self, e: &SessionError) -> gst::FlowError {
+    pub(super) fn fail(&self, e: &SessionError) -> gst::FlowError {
         if e.is_cancelled() {
             return gst::FlowError::Flushing;
         }
@@ -143,9 +134,11 @@ impl KizunaSr {
         slot: &mut Option<Session<VideoPair>>,
         src: gst::Buffer,
     ) -> Result<(), gst::FlowError> {
-        if slot.is_none() {
-            self.open_session(slot).map_err(|e| self.fail(&e))?;
-        }
+        let opened = match slot {
+            Some(_) => self.swap_session(slot),
+            None => self.open_session(slot),
+        };
+        opened.map_err(|e| self.fail(&e))?;
         let session = slot.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         if video::is_interlaced_frame(&src) {
             gst::element_imp_error!(self, gst::StreamError::Format, ("{}", video::INTERLACED));
@@ -170,7 +163,7 @@ impl KizunaSr {
     }
 
     /// A frame that has come to its end; on the session's own thread, so that the next ones go on while downstream works.
-    fn deliver(&self, frame: Finished<VideoPair>) {
+    pub(super) fn deliver(&self, frame: Finished<VideoPair>) {
         self.warn(frame.notices);
         let flow = match frame.result {
             Ok(()) if self.flow.lock().is_none() => {
@@ -195,7 +188,8 @@ impl KizunaSr {
 
     /// Whether a frame is so late that `fallback=resize` scales it plainly.
     fn is_late(&self, buffer: &gst::BufferRef) -> bool {
-        if !self.settings.lock().fallback.contains(Fallback::RESIZE) {
+        let is_live = self.negotiated.lock().is_live;
+        if !self.settings.lock().fallback(is_live).contains(Fallback::RESIZE) {
             return false;
         }
         let segment = self.obj().segment();
@@ -221,7 +215,9 @@ impl KizunaSr {
         let (latency_changed, slow) = {
             let mut negotiated = self.negotiated.lock();
             negotiated.status.update(stats, setup);
-            negotiated.pace.note(stats, latency, buffer.duration())
+            let each = stats.busy / stats.frames.max(1) as u32;
+            let slow = negotiated.pace.is_slow(each, stats.busy, buffer.duration());
+            (negotiated.pace.note(latency), slow)
         };
         if latency_changed {
             let _ = self.post_message(gst::message::Latency::builder().src(&*self.obj()).build());
@@ -259,7 +255,7 @@ impl ObjectSubclass for KizunaSr {
 impl ObjectImpl for KizunaSr {
     fn properties() -> &'static [glib::ParamSpec] {
         static ALL: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            settings::PROPERTIES.iter().cloned().chain(status::properties()).collect()
+            settings::properties().into_iter().chain(status::properties()).collect()
         });
         &ALL
     }
@@ -273,7 +269,9 @@ impl ObjectImpl for KizunaSr {
             return value;
         }
         let negotiated = self.negotiated.lock();
-        negotiated.status.get(pspec.name(), negotiated.loaded.as_deref())
+        let loaded = negotiated.running.as_ref().map(|running| &*running.loaded);
+        let is_loading = self.loader.revision().is_some();
+        negotiated.status.get(pspec.name(), loaded, is_loading)
     }
 
     fn constructed(&self) {
@@ -330,20 +328,26 @@ impl BaseTransformImpl for KizunaSr {
         self.stopping.store(false, Ordering::SeqCst);
         self.cancel.clear();
         self.late.reset();
-        let config = self.settings.lock().config(plugin_dir().as_deref());
+        let (revision, config) = {
+            let settings = self.settings.lock();
+            (settings.revision(), settings.config(plugin_dir().as_deref()))
+        };
         let (loaded, notices) =
             Loaded::open(&config, &self.cancel).map_err(|e| error::message(&e))?;
         gst::info!(CAT, imp = self, "{}", loaded.describe_provider(&loaded.info));
-        *self.negotiated.lock() =
-            Negotiated { loaded: Some(Arc::new(loaded)), ..Default::default() };
+        let running = Some(Running { revision, config, loaded: Arc::new(loaded) });
+        *self.negotiated.lock() = Negotiated { running, ..Default::default() };
         self.warn(notices);
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         *self.session.lock() = None;
+        self.loader.stop();
         // Figures and the provider stay readable until the next start.
-        self.negotiated.lock().loaded = None;
+        let mut negotiated = self.negotiated.lock();
+        negotiated.running = None;
+        negotiated.ready = None;
         Ok(())
     }
 
@@ -375,10 +379,9 @@ impl BaseTransformImpl for KizunaSr {
             self.drain();
         }
         let answered = BaseTransformImplExt::parent_query(self, direction, query);
-        if let (true, gst::QueryViewMut::Latency(latency)) = (answered, query.view_mut()) {
+        if answered {
             let own = self.negotiated.lock().pace.latency();
-            let (live, min, max) = latency.result();
-            latency.set(live, min + own, max.map(|max| max + own));
+            pace::add_latency(query, own);
         }
         answered
     }
@@ -425,6 +428,15 @@ impl BaseTransformImpl for KizunaSr {
         }
     }
 
+    fn submit_input_buffer(
+        &self,
+        is_discont: bool,
+        buffer: gst::Buffer,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.follow_settings();
+        self.parent_submit_input_buffer(is_discont, buffer)
+    }
+
     // In place of transform_frame, which knows one frame at a time. What is generated goes out by `deliver`.
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
         if let Some(src) = self.take_queued_buffer() {
@@ -458,12 +470,17 @@ impl VideoFilterImpl for KizunaSr {
         if video::is_hdr(&in_info) {
             gst::element_imp_info!(self, gst::StreamError::Format, ("{HDR}"));
         }
+        let is_live = video::is_live(&self.obj().sink_pad());
         let mut session = self.session.lock();
         // Frames of the old kind leave before the new caps.
         if let Some(session) = &*session {
             session.drain();
         }
-        self.negotiated.lock().infos = Some((in_info, out_info));
+        {
+            let mut negotiated = self.negotiated.lock();
+            negotiated.infos = Some((in_info, out_info));
+            negotiated.is_live = is_live;
+        }
         match self.open_session(&mut session) {
             // Caps that are refused in the middle of a flush would be an error upstream: the next frame opens it.
             Err(e) if e.is_cancelled() => Ok(()),

@@ -21,11 +21,17 @@ use gst::prelude::*;
 
 mod settings;
 
+pub use settings::properties;
+
 mod status;
 
 mod caps;
 
-mod clock;
+mod late;
+
+mod loader;
+
+mod loading;
 
 mod imp;
 

@@ -1,7 +1,6 @@
 //! Properties: what was typed, and the validated [`Config`] that is made of it.
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use gst::glib;
 use gst::prelude::*;
@@ -144,10 +143,11 @@ pub struct Settings {
     sharpness: f64,
     reuse_tolerance: i32,
     memory_limit: u64,
-    /// What may be done when resources run out.
-    pub fallback: Fallback,
+    fallback: Fallback,
     /// Whether somebody chose it: see [`Settings::config`].
     is_fallback_set: bool,
+    /// Counts changes of what a network depends on.
+    revision: u64,
 }
 
 impl Default for Settings {
@@ -173,6 +173,7 @@ impl Default for Settings {
             memory_limit: 0,
             fallback: default_fallback(),
             is_fallback_set: false,
+            revision: 0,
         }
     }
 }
@@ -182,83 +183,83 @@ fn default_fallback() -> Fallback {
     Fallback::TILE | Fallback::CPU
 }
 
-const READY: &str = "May change in NULL and READY.";
+const ANY: &str = "May change at any time; while frames flow the network before goes on until the new one is loaded.";
 
 /// The writable properties.
-pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+pub fn properties() -> Vec<glib::ParamSpec> {
     let d = Settings::default();
     let string = |name: &'static str, nick, blurb: String| {
-        glib::ParamSpecString::builder(name).nick(nick).blurb(&blurb).mutable_ready().build()
+        glib::ParamSpecString::builder(name).nick(nick).blurb(&blurb).mutable_playing().build()
     };
     vec![
         string("model", "model", format!(
-            "A model's name (e.g. animevideov3-x2) or the path of an .onnx file; none is the embedded anime4k-vl. {READY}")),
+            "A model's name (e.g. animevideov3-x2) or the path of an .onnx file; none is the embedded anime4k-vl. {ANY}")),
         string("model-dir", "model directory", format!(
-            "Directory searched first for models; then KIZUNA_MODEL_PATH, the user's and the system's data directories, those of the plugin's own prefix, and models/ of a checkout. {READY}")),
+            "Directory searched first for models; then KIZUNA_MODEL_PATH, the user's and the system's data directories, those of the plugin's own prefix, and models/ of a checkout. {ANY}")),
         glib::ParamSpecEnum::builder_with_default("provider", d.provider)
             .nick("provider")
-            .blurb(&format!("Who does the arithmetic; one that is named and cannot run is an error unless fallback has cpu. {READY}"))
-            .mutable_ready()
+            .blurb(&format!("Who does the arithmetic; one that is named and cannot run is an error unless fallback has cpu. {ANY}"))
+            .mutable_playing()
             .build(),
-        string("device", "device", format!("Device id as the provider names it (e.g. 0 for CUDA, GPU for OpenVINO); none is the provider's default. {READY}")),
+        string("device", "device", format!("Device id as the provider names it (e.g. 0 for CUDA, GPU for OpenVINO); none is the provider's default. {ANY}")),
         glib::ParamSpecBoxed::builder::<gst::Structure>("provider-options")
             .nick("provider options")
-            .blurb(&format!("Fields are passed to the provider as they are, e.g. 'options,INFERENCE_NUM_THREADS=4'. {READY}"))
-            .mutable_ready()
+            .blurb(&format!("Fields are passed to the provider as they are, e.g. 'options,INFERENCE_NUM_THREADS=4'. {ANY}"))
+            .mutable_playing()
             .build(),
         string("runtime-library", "runtime library", format!(
-            "Absolute path of libonnxruntime (of libopenvino_c for provider=openvino); none searches ORT_DYLIB_PATH, beside the plugin, the data directories and the system. {READY}")),
+            "Absolute path of libonnxruntime (of libopenvino_c for provider=openvino); none searches ORT_DYLIB_PATH, beside the plugin, the data directories and the system. {ANY}")),
         glib::ParamSpecEnum::builder_with_default("precision", d.precision)
             .nick("precision")
-            .blurb(&format!("Arithmetic of the network; a reduced one is used only if it agrees with fp32 to 50 dB, else fp32 with a warning. {READY}"))
-            .mutable_ready()
+            .blurb(&format!("Arithmetic of the network; a reduced one is used only if it agrees with fp32 to 50 dB, else fp32 with a warning. {ANY}"))
+            .mutable_playing()
             .build(),
         glib::ParamSpecUInt::builder("tile-size")
             .nick("tile size")
-            .blurb(&format!("Side of a tile in input pixels, context included; 0 is chosen from memory and model. {READY}"))
+            .blurb(&format!("Side of a tile in input pixels, context included; 0 is chosen from memory and model. {ANY}"))
             .maximum(16384)
             .default_value(d.tile_size)
-            .mutable_ready()
+            .mutable_playing()
             .build(),
         glib::ParamSpecInt::builder("overlap")
             .nick("overlap")
-            .blurb(&format!("Context around a tile in input pixels; -1 is the network's measured halo, and less may show seams. {READY}"))
+            .blurb(&format!("Context around a tile in input pixels; -1 is the network's measured halo, and less may show seams. {ANY}"))
             .minimum(-1)
             .maximum(1024)
             .default_value(d.overlap)
-            .mutable_ready()
+            .mutable_playing()
             .build(),
         glib::ParamSpecEnum::builder_with_default("blend", d.blend)
             .nick("blend")
-            .blurb(&format!("How neighbouring tiles are put together where they overlap. {READY}"))
-            .mutable_ready()
+            .blurb(&format!("How neighbouring tiles are put together where they overlap. {ANY}"))
+            .mutable_playing()
             .build(),
         glib::ParamSpecEnum::builder_with_default("border", d.border)
             .nick("border")
-            .blurb(&format!("What the network sees beyond the frame's border. {READY}"))
-            .mutable_ready()
+            .blurb(&format!("What the network sees beyond the frame's border. {ANY}"))
+            .mutable_playing()
             .build(),
         glib::ParamSpecUInt::builder("batch-size")
             .nick("batch size")
-            .blurb(&format!("Tiles per run; 0 is chosen; a model with a fixed batch overrides it, with a warning. {READY}"))
+            .blurb(&format!("Tiles per run; 0 is chosen; a model with a fixed batch overrides it, with a warning. {ANY}"))
             .maximum(64)
             .default_value(d.batch_size)
-            .mutable_ready()
+            .mutable_playing()
             .build(),
         glib::ParamSpecUInt::builder("queue-depth")
             .nick("queue depth")
-            .blurb(&format!("Frames on their way at once, so that conversion and inference overlap; 0 is chosen (3). Each needs memory for its pictures. {READY}"))
+            .blurb("Frames on their way at once, so that conversion and inference overlap; 0 is chosen (3). Each needs memory for its pictures. May change at any time.")
             .maximum(64)
             .default_value(d.queue_depth)
-            .mutable_ready()
+            .mutable_playing()
             .build(),
         glib::ParamSpecDouble::builder("scale")
             .nick("scale")
-            .blurb(&format!("Target factor from the input's size to the output's; 0 is the model's own. A size that downstream fixes wins. {READY}"))
+            .blurb(&format!("Target factor from the input's size to the output's; 0 is the model's own. A size that downstream fixes wins. {ANY}"))
             .minimum(0.0)
             .maximum(16.0)
             .default_value(d.scale)
-            .mutable_ready()
+            .mutable_playing()
             .build(),
         glib::ParamSpecDouble::builder("strength")
             .nick("strength")
@@ -278,26 +279,26 @@ pub static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             .build(),
         glib::ParamSpecInt::builder("reuse-tolerance")
             .nick("reuse tolerance")
-            .blurb(&format!("Reuse of what did not change: -1 is off, 0 where the input is bit-identical, n where it differs by at most n codes of 255 from what the kept output was made from, so that errors never add up. {READY}"))
+            .blurb(&format!("Reuse of what did not change: -1 is off, 0 where the input is bit-identical, n where it differs by at most n codes of 255 from what the kept output was made from, so that errors never add up. {ANY}"))
             .minimum(-1)
             .maximum(255)
             .default_value(d.reuse_tolerance)
-            .mutable_ready()
+            .mutable_playing()
             .build(),
         glib::ParamSpecUInt64::builder("memory-limit")
             .nick("memory limit")
-            .blurb(&format!("Bytes of host or device memory for inference and its pictures; 0 takes a share of what is free. {READY}"))
+            .blurb(&format!("Bytes of host or device memory for inference and its pictures; 0 takes a share of what is free. {ANY}"))
             .default_value(d.memory_limit)
-            .mutable_ready()
+            .mutable_playing()
             .build(),
         glib::ParamSpecFlags::builder("fallback")
             .default_value(default_fallback())
             .nick("fallback")
-            .blurb(&format!("What may be done when resources run out; each use is a warning message. A provider that is asked for by name is replaced only where fallback is set and has cpu. {READY}"))
-            .mutable_ready()
+            .blurb(&format!("What may be done when resources run out; each use is a warning message. A provider that is asked for by name is replaced only where fallback is set and has cpu. {ANY}"))
+            .mutable_playing()
             .build(),
     ]
-});
+}
 
 property_fields! { Settings {
     "model" => model,
@@ -325,7 +326,21 @@ impl Settings {
     /// Sets a property.
     pub fn set(&mut self, name: &str, value: &glib::Value) {
         self.is_fallback_set |= name == "fallback";
+        self.revision += u64::from(!matches!(name, "strength" | "sharpness" | "queue-depth"));
         self.set_field(name, value);
+    }
+
+    /// Differs where a network has to be loaded anew.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// What may be done when resources run out. A live source waits for nobody: unless somebody chose, frames may be scaled
+    /// plainly then.
+    pub fn fallback(&self, is_live: bool) -> Fallback {
+        let resize =
+            if is_live && !self.is_fallback_set { Fallback::RESIZE } else { Fallback::empty() };
+        self.fallback | resize
     }
 
     /// What is done to the network's result.

@@ -18,7 +18,7 @@ pub fn properties() -> [glib::ParamSpec; 3] {
     [
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("statistics")
-            .blurb("Figures so far: frames, plain-frames, tiles, pixels-inferred and pixels-total (with and without reuse), fallbacks, seconds (at work), fps, read-seconds, infer-seconds and write-seconds (stages, which overlap), provider, precision, tile-width, tile-height, halo, tiles-per-frame, passes. May be read at any time.")
+            .blurb("Figures so far: frames, plain-frames, tiles, pixels-inferred and pixels-total (with and without reuse), fallbacks, loading (whether a network is being loaded in the background), seconds (at work), fps, read-seconds, infer-seconds and write-seconds (stages, which overlap), provider, precision, tile-width, tile-height, halo, tiles-per-frame, passes. May be read at any time.")
             .read_only()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("model-info")
@@ -50,9 +50,9 @@ impl Status {
     }
 
     /// The value of a read-only property.
-    pub fn get(&self, name: &str, loaded: Option<&Loaded>) -> glib::Value {
+    pub fn get(&self, name: &str, loaded: Option<&Loaded>, is_loading: bool) -> glib::Value {
         match name {
-            "stats" => self.stats().to_value(),
+            "stats" => self.stats(is_loading).to_value(),
             "model-info" => loaded.map(model_info).to_value(),
             _ => {
                 let before_caps = || loaded.map(|l| l.describe_provider(&l.info));
@@ -61,7 +61,7 @@ impl Status {
         }
     }
 
-    fn stats(&self) -> gst::Structure {
+    fn stats(&self, is_loading: bool) -> gst::Structure {
         let Stats { busy, stages, .. } = &self.stats;
         let seconds = busy.as_secs_f64();
         let fps = if seconds > 0.0 { self.stats.frames as f64 / seconds } else { 0.0 };
@@ -74,13 +74,17 @@ impl Status {
             .field("pixels-inferred", self.stats.pixels_inferred)
             .field("pixels-total", self.stats.pixels_total)
             .field("fallbacks", self.stats.fallbacks)
+            .field("loading", is_loading)
             .field("seconds", seconds)
             .field("fps", fps)
             .field("read-seconds", stages.read.as_secs_f64())
             .field("infer-seconds", stages.infer.as_secs_f64())
             .field("write-seconds", stages.write.as_secs_f64())
             .field("provider", setup.map_or("", |s| s.provider.as_str()))
-            .field("precision", setup.map_or("", |s| s.info.precision.nick()))
+            .field(
+                "precision",
+                setup.and_then(|s| s.info.as_ref()).map_or("", |i| i.precision.nick()),
+            )
             .field("tile-width", number(|s| s.tile.width))
             .field("tile-height", number(|s| s.tile.height))
             .field("halo", number(|s| s.halo))

@@ -50,7 +50,7 @@ inside dpkg --listfiles "$name" | while read -r path; do
     [ -e "$root$path" ] || [ -L "$root$path" ] || fail "$path was not installed"
 done
 found=$(inside gst-inspect-1.0 kizuna)
-for element in kizunasr kizunashader; do
+for element in kizunasr kizunashader kizunaupscale; do
     printf '%s' "$found" | grep -q "  $element: " || fail "gst-inspect-1.0 kizuna lists no $element: $found"
     inside gst-inspect-1.0 $element | grep -q '^Presets:' || fail "$element has no presets"
 done

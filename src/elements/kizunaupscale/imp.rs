@@ -1,0 +1,353 @@
+//! The element's virtual functions.
+
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use parking_lot::Mutex;
+
+use super::formats::{self, Wanted};
+use super::parts::{Parts, Route};
+use super::paused::Paused;
+use super::settings::{self, Profile};
+use super::status::{self, Status};
+use super::switch::Switch;
+use crate::elements::{error, kizunashader, video};
+
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "kizunaupscale",
+        gst::DebugColorFlags::empty(),
+        Some("Kizuna shaders and network together"),
+    )
+});
+
+/// The bin.
+#[derive(Default)]
+pub struct KizunaUpscale {
+    profile: Mutex<Profile>,
+    /// The children and the bin's pads; made once.
+    inside: OnceLock<(Arc<Parts>, gst::GhostPad, gst::GhostPad)>,
+    /// What the video that comes in asks of the children.
+    wanted: Arc<Wanted>,
+    /// The way that frames take.
+    pub(super) switch: Switch,
+    /// The frame on pause, with `profile=hybrid`.
+    pub(super) paused: Mutex<Option<Arc<Paused>>>,
+    /// What `stats` shows.
+    pub(super) status: Mutex<Status>,
+    /// Some while the network is being loaded: what it says is kept from the bus.
+    pub(super) failure: Mutex<Option<Option<String>>>,
+}
+
+impl KizunaUpscale {
+    pub(super) fn profile(&self) -> Profile {
+        *self.profile.lock()
+    }
+
+    /// The children, and the pads that frames come in and go out by; none where GStreamer lacks what it needs.
+    pub(super) fn inside(&self) -> Option<(Arc<Parts>, gst::GhostPad, gst::GhostPad)> {
+        self.inside.get().cloned()
+    }
+
+    pub(super) fn warn(&self, text: &str) {
+        gst::warning!(CAT, imp = self, "{text}");
+        gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{}", error::text(&text)));
+    }
+
+    pub(super) fn note_paused_frame(&self, at: gst::ClockTime) {
+        self.status.lock().paused_frames += 1;
+        let said = gst::Structure::builder("kizunaupscale-paused-frame").field("pts", at).build();
+        let message = gst::message::Element::builder(said).src(&*self.obj()).build();
+        let _ = self.post_message(message);
+    }
+
+    fn build(&self) -> Result<(), glib::BoolError> {
+        let parts = Arc::new(Parts::new()?);
+        let obj = self.obj();
+        let template =
+            |name| obj.pad_template(name).ok_or_else(|| glib::bool_error!("no template"));
+        let sink = gst::GhostPad::builder_from_template(&template("sink")?)
+            .chain_function(|pad, parent, buffer| {
+                let failed = || Err(gst::FlowError::Error);
+                Self::catch_panic_pad_function(parent, failed, |imp| imp.chain(pad, buffer))
+            })
+            .chain_list_function(|pad, parent, list| {
+                let failed = || Err(gst::FlowError::Error);
+                Self::catch_panic_pad_function(parent, failed, |imp| {
+                    list.iter_owned().try_fold(gst::FlowSuccess::Ok, |_, b| imp.chain(pad, b))
+                })
+            })
+            .event_function(|pad, parent, event| {
+                Self::catch_panic_pad_function(parent, || false, |imp| imp.event(pad, event))
+            })
+            .build();
+        let src = gst::GhostPad::from_template(&template("src")?);
+        for child in parts.all() {
+            child.set_locked_state(true);
+            obj.add(child)?;
+        }
+        obj.add_pad(&sink)?;
+        obj.add_pad(&src)?;
+        let inner = src.internal().ok_or_else(|| glib::bool_error!("a pad without an inside"))?;
+        formats::arrange(&parts, inner.upcast_ref(), &self.wanted);
+        self.watch_shader(&parts);
+        let _ = self.inside.set((parts, sink, src));
+        Ok(())
+    }
+
+    fn watch_shader(&self, parts: &Parts) {
+        let Some(pad) = parts.shader.static_pad("src") else { return };
+        let weak = self.ref_counted().downgrade();
+        let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+        pad.add_probe(mask, move |_, info| {
+            let paused = weak.upgrade().and_then(|imp| imp.paused.lock().clone());
+            if let Some(paused) = paused {
+                paused.note(info);
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+
+    fn chain(
+        &self,
+        pad: &gst::GhostPad,
+        buffer: gst::Buffer,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.switch_if_ready();
+        let paused = self.paused.lock().clone();
+        let forward = |buffer| gst::ProxyPad::chain_default(pad, Some(&*self.obj()), buffer);
+        if let (Some(paused), Some(Route::Shader)) = (paused, self.switch.route()) {
+            return paused.chain(buffer, pad.current_caps(), forward);
+        }
+        let flow = forward(buffer.clone());
+        let refused = matches!(flow, Err(gst::FlowError::Error | gst::FlowError::NotNegotiated));
+        let failure = if refused { self.failure.lock().take().flatten() } else { None };
+        match failure {
+            // Its engines could not be opened: this frame and all that follow go through the shaders.
+            Some(why) => {
+                if self.fall_back(why) {
+                    forward(buffer)
+                } else {
+                    flow
+                }
+            }
+            None => flow,
+        }
+    }
+
+    fn event(&self, pad: &gst::GhostPad, event: gst::Event) -> bool {
+        let forward = |event| gst::Pad::event_default(pad, Some(&*self.obj()), event);
+        let paused = self.paused.lock().clone();
+        match event.view() {
+            gst::EventView::FlushStart(_) => {
+                if let Some(paused) = &paused {
+                    paused.flush_start();
+                }
+                let _linking = self.switch.linking.lock();
+                forward(event)
+            }
+            gst::EventView::FlushStop(_) => {
+                if let Some(paused) = &paused {
+                    paused.flush_stop();
+                }
+                let _linking = self.switch.linking.lock();
+                forward(event)
+            }
+            gst::EventView::Caps(caps) => {
+                self.wanted.follow(&caps.caps_owned());
+                self.send(paused, event, forward)
+            }
+            _ => self.send(paused, event, forward),
+        }
+    }
+
+    fn send(
+        &self,
+        paused: Option<Arc<Paused>>,
+        event: gst::Event,
+        forward: impl FnOnce(gst::Event) -> bool,
+    ) -> bool {
+        match paused {
+            Some(paused) if event.is_serialized() => paused.event(|| forward(event)),
+            _ => forward(event),
+        }
+    }
+
+    /// Begins or ends to look after paused frames, as the profile has it. Its children must be no part of the stream then.
+    pub(super) fn follow_profile(&self) {
+        let wanted = self.profile() == Profile::Hybrid
+            && self.switch.route() == Some(Route::Shader)
+            && self.status.lock().without_network.is_none();
+        if !wanted {
+            return self.leave_paused_frames();
+        }
+        let mut paused = self.paused.lock();
+        if paused.is_none() {
+            *paused = Paused::new(&self.obj(), self).map(Arc::new);
+        }
+        if let Some(paused) = &*paused {
+            paused.set_paused(self.obj().current_state() == gst::State::Paused);
+        }
+    }
+
+    fn leave_paused_frames(&self) {
+        let paused = self.paused.lock().take();
+        // Waits for its threads, which want the lock.
+        drop(paused);
+    }
+
+    fn set_paused(&self, is_paused: bool) {
+        if let Some(paused) = &*self.paused.lock() {
+            paused.set_paused(is_paused);
+        }
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for KizunaUpscale {
+    const NAME: &'static str = "GstKizunaUpscale";
+    type Type = super::KizunaUpscale;
+    type ParentType = gst::Bin;
+    type Interfaces = (gst::Preset,);
+}
+
+impl ObjectImpl for KizunaUpscale {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static ALL: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            settings::properties().into_iter().chain(status::properties()).collect()
+        });
+        &ALL
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let Some((parts, ..)) = self.inside() else { return };
+        if pspec.name() == "profile" {
+            if let Ok(profile) = value.get() {
+                *self.profile.lock() = profile;
+            }
+        }
+        let children = settings::children(&parts, pspec.name());
+        for child in &children {
+            child.set_property_from_value(pspec.name(), value);
+        }
+        let is_networks = children.first() == Some(&&parts.ai);
+        if self.switch.route().is_some() && (is_networks || pspec.name() == "profile") {
+            // Another model may be one that can be loaded.
+            let failed = self.status.lock().without_network.take().is_some();
+            if pspec.name() == "profile" || failed {
+                self.leave_paused_frames();
+                self.prepare();
+            }
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        let Some((parts, ..)) = self.inside() else { return pspec.default_value().to_owned() };
+        match pspec.name() {
+            "profile" => self.profile().to_value(),
+            "stats" => {
+                let (profile, route) = (self.profile(), self.switch.route().unwrap_or_default());
+                self.status.lock().clone().stats(profile, route, &parts).to_value()
+            }
+            name @ ("model-info" | "active-provider") => parts.ai.property_value(name),
+            name => match settings::children(&parts, name).first() {
+                Some(child) => child.property_value(name),
+                None => pspec.default_value().to_owned(),
+            },
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        if let Err(e) = self.build() {
+            gst::error!(CAT, imp = self, "{e}");
+        }
+    }
+}
+
+impl GstObjectImpl for KizunaUpscale {}
+
+impl PresetImpl for KizunaUpscale {}
+
+impl ElementImpl for KizunaUpscale {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Kizuna shaders and network together",
+                "Filter/Effect/Converter/Video/Scaler",
+                "Upscales anime by shaders, by a neural network between shaders, or by the one while playing and the other on pause",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| video::pad_templates(&kizunashader::template()));
+        &TEMPLATES
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        use gst::StateChange;
+        if self.inside().is_none() {
+            gst::element_imp_error!(
+                self,
+                gst::CoreError::MissingPlugin,
+                ("GStreamer has no element 'queue'; install its core elements")
+            );
+            return Err(gst::StateChangeError);
+        }
+        match transition {
+            StateChange::ReadyToPaused => {
+                *self.status.lock() = Status::default();
+                self.settle().map_err(|message| {
+                    self.post_error_message(message);
+                    gst::StateChangeError
+                })?;
+            }
+            StateChange::PausedToPlaying => self.set_paused(false),
+            StateChange::PausedToReady => self.leave_paused_frames(),
+            _ => {}
+        }
+        let changed = self.parent_change_state(transition)?;
+        match transition {
+            StateChange::ReadyToPaused => {
+                self.follow_profile();
+                self.set_paused(true);
+            }
+            StateChange::PlayingToPaused => self.set_paused(true),
+            StateChange::PausedToReady | StateChange::ReadyToNull => self.take_apart(),
+            _ => {}
+        }
+        Ok(changed)
+    }
+}
+
+impl BinImpl for KizunaUpscale {
+    fn handle_message(&self, message: gst::Message) {
+        if let gst::MessageView::Error(e) = message.view()
+            && let Some((parts, ..)) = self.inside()
+            && e.src() == Some(parts.ai.upcast_ref())
+            && self.is_replaceable(&parts.ai)
+        {
+            *self.failure.lock() = Some(Some(e.error().message().to_owned()));
+            return;
+        }
+        self.parent_handle_message(message);
+    }
+}
+
+impl KizunaUpscale {
+    /// Whether shaders can take the network's place: while it has taken no frame.
+    fn is_replaceable(&self, ai: &gst::Element) -> bool {
+        let stats = ai.property::<gst::Structure>("stats");
+        let frames = |name| stats.get::<u64>(name).unwrap_or(0);
+        frames("frames") + frames("plain-frames") == 0
+    }
+}

@@ -1,0 +1,115 @@
+//! The children, and the ways that frames can take through them.
+
+use gst::glib;
+use gst::prelude::*;
+
+use super::settings::Profile;
+use crate::elements::{KizunaShader, KizunaSr};
+
+/// Frames on their way through the network in `profile=batch`.
+const BATCH_DEPTH: u32 = 6;
+
+/// The way that frames take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Route {
+    /// `shader`.
+    #[default]
+    Shader,
+    /// `before ! ai ! after`.
+    Network,
+    /// `queue ! before ! ai ! after ! queue`.
+    Queued,
+}
+
+impl Route {
+    /// The way for a profile.
+    pub fn of(profile: Profile) -> Self {
+        match profile {
+            Profile::Realtime | Profile::Hybrid => Self::Shader,
+            Profile::Export => Self::Network,
+            Profile::Batch => Self::Queued,
+        }
+    }
+}
+
+/// The children. Those that frames do not go through are kept in NULL.
+#[derive(Debug)]
+pub struct Parts {
+    /// All five stages.
+    pub shader: gst::Element,
+    /// Normalize and Structural Reconstruction.
+    pub before: gst::Element,
+    /// The network.
+    pub ai: gst::Element,
+    /// Perceptual Enhancement and Temporal Stabilization.
+    pub after: gst::Element,
+    entrance: gst::Element,
+    exit: gst::Element,
+}
+
+impl Parts {
+    /// # Errors
+    /// Where GStreamer has no `queue`.
+    pub fn new() -> Result<Self, glib::BoolError> {
+        let shader = |name: &str| glib::Object::builder::<KizunaShader>().property("name", name);
+        let part = |name, stages| {
+            let part = shader(name).property("scale", 1.0).build();
+            part.set_property_from_str("stages", stages);
+            part.upcast()
+        };
+        let queue = |name| gst::ElementFactory::make("queue").name(name).build();
+        Ok(Self {
+            shader: shader("shader").build().upcast(),
+            before: part("before", "normalize+structure"),
+            ai: glib::Object::builder::<KizunaSr>().property("name", "ai").build().upcast(),
+            after: part("after", "enhance+stabilize"),
+            entrance: queue("entrance")?,
+            exit: queue("exit")?,
+        })
+    }
+
+    /// All children.
+    pub fn all(&self) -> [&gst::Element; 6] {
+        [&self.shader, &self.entrance, &self.before, &self.ai, &self.after, &self.exit]
+    }
+
+    /// The children on a route, in the order of frames.
+    pub fn on(&self, route: Route) -> Vec<&gst::Element> {
+        let Self { shader, before, ai, after, entrance, exit } = self;
+        match route {
+            Route::Shader => vec![shader],
+            Route::Network => vec![before, ai, after],
+            Route::Queued => vec![entrance, before, ai, after, exit],
+        }
+    }
+
+    /// Links the children on `route`; where frames go in and come out.
+    ///
+    /// # Errors
+    /// Where they do not go together.
+    pub fn link(&self, route: Route) -> Result<(gst::Pad, gst::Pad), glib::BoolError> {
+        let on = self.on(route);
+        if route == Route::Queued && self.ai.property::<u32>("queue-depth") == 0 {
+            self.ai.set_property("queue-depth", BATCH_DEPTH);
+        }
+        gst::Element::link_many(on.iter().copied())?;
+        let pad = |element: Option<&&gst::Element>, name| element.and_then(|e| e.static_pad(name));
+        pad(on.first(), "sink")
+            .zip(pad(on.last(), "src"))
+            .ok_or_else(|| glib::bool_error!("a child has no pads"))
+    }
+
+    /// Takes the children on `route` apart.
+    pub fn unlink(&self, route: Route) {
+        gst::Element::unlink_many(self.on(route));
+    }
+
+    /// Keeps `children` in NULL, whatever the bin does: their memory is given back.
+    pub fn shut(&self, children: &[&gst::Element]) {
+        for child in children {
+            child.set_locked_state(true);
+            // It goes down from any state.
+            let _ = child.set_state(gst::State::Null);
+        }
+    }
+}

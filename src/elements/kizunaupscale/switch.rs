@@ -1,0 +1,239 @@
+//! From one way through the children to another, while frames flow.
+//!
+//! The new children are made ready on a thread of their own; then the stream's thread lets every frame leave the old ones, and
+//! links the new ones in their place.
+
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use parking_lot::{Condvar, Mutex};
+
+use super::imp::{CAT, KizunaUpscale};
+use super::parts::Route;
+
+/// How often a thread that waits for frames looks whether it should stop.
+const LOOK: Duration = Duration::from_millis(30);
+
+/// The way that frames take, and the one that they will.
+#[derive(Default)]
+pub struct Switch {
+    state: Mutex<State>,
+    changed: Condvar,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Held while children are linked, which a flush must not see half done.
+    pub linking: Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    /// None where nothing is linked.
+    route: Option<Route>,
+    /// Children that are ready.
+    ready: Option<Route>,
+    is_ending: bool,
+}
+
+impl Switch {
+    /// The way that frames take.
+    pub fn route(&self) -> Option<Route> {
+        self.state.lock().route
+    }
+
+    fn end_thread(&self) {
+        self.state.lock().is_ending = true;
+        self.changed.notify_all();
+        if let Some(thread) = self.thread.lock().take() {
+            let _ = thread.join();
+        }
+        let mut state = self.state.lock();
+        (state.is_ending, state.ready) = (false, None);
+    }
+}
+
+impl KizunaUpscale {
+    /// The way that frames are to take.
+    fn wanted(&self) -> Route {
+        let without = self.status.lock().without_network.is_some();
+        if without { Route::Shader } else { Route::of(self.profile()) }
+    }
+
+    /// Before any frame: links what the profile says, or the shaders alone where the network cannot be loaded.
+    pub(super) fn settle(&self) -> Result<(), gst::ErrorMessage> {
+        self.status.lock().without_network = None;
+        for route in [self.wanted(), Route::Shader] {
+            if self.switch.route() == Some(route) {
+                return Ok(());
+            }
+            if self.make_ready(route) {
+                return self.link(route);
+            }
+        }
+        Err(gst::error_msg!(gst::CoreError::StateChange, ("the shaders cannot be started")))
+    }
+
+    /// Brings the children on `route` to the bin's state, those that take longest first. Where the network cannot be loaded, says
+    /// so, and remembers it.
+    fn make_ready(&self, route: Route) -> bool {
+        let Some((parts, ..)) = self.inside() else { return false };
+        let children = parts.on(route);
+        if children.contains(&&parts.ai) && !self.load(&parts.ai) {
+            parts.shut(&[&parts.ai]);
+            return false;
+        }
+        children.iter().rev().all(|child| {
+            child.set_locked_state(false);
+            child.sync_state_with_parent().is_ok()
+        })
+    }
+
+    fn load(&self, ai: &gst::Element) -> bool {
+        if ai.current_state() >= gst::State::Paused {
+            return true;
+        }
+        *self.failure.lock() = Some(None);
+        let loaded = ai.set_state(gst::State::Paused).is_ok();
+        let failure = self.failure.lock().take().flatten();
+        if !loaded {
+            self.do_without(failure.unwrap_or_else(|| "the network cannot be loaded".into()));
+        }
+        loaded
+    }
+
+    /// The network for paused frames cannot be loaded.
+    pub(super) fn do_without_on_pause(&self) {
+        let failure = self.failure.lock().take().flatten();
+        self.do_without(failure.unwrap_or_else(|| "the network cannot be loaded".into()));
+    }
+
+    /// From now on shaders run alone; `why` is what the network said.
+    pub(super) fn do_without(&self, why: String) {
+        self.warn(&format!("shaders run alone, without the network: {why}"));
+        self.status.lock().without_network = Some(why);
+    }
+
+    fn link(&self, route: Route) -> Result<(), gst::ErrorMessage> {
+        let failed = |e| gst::error_msg!(gst::CoreError::Pad, ("children cannot be linked: {e}"));
+        let Some((parts, sink, src)) = self.inside() else { return Ok(()) };
+        let _linking = self.switch.linking.lock();
+        let old = self.switch.state.lock().route.take();
+        // Without a target a pad has nothing to let go of.
+        let _ = (sink.set_target(None::<&gst::Pad>), src.set_target(None::<&gst::Pad>));
+        if let Some(old) = old {
+            parts.unlink(old);
+        }
+        let (first, last) = parts.link(route).map_err(failed)?;
+        src.set_target(Some(&last)).map_err(failed)?;
+        sink.set_target(Some(&first)).map_err(failed)?;
+        gst::debug!(CAT, imp = self, "frames go through {route:?}");
+        let mut state = self.switch.state.lock();
+        (state.route, state.ready) = (Some(route), None);
+        drop(state);
+        self.switch.changed.notify_all();
+        Ok(())
+    }
+
+    /// Takes everything apart.
+    pub(super) fn take_apart(&self) {
+        self.switch.end_thread();
+        let Some((parts, sink, src)) = self.inside() else { return };
+        let _ = (sink.set_target(None::<&gst::Pad>), src.set_target(None::<&gst::Pad>));
+        if let Some(route) = self.switch.state.lock().route.take() {
+            parts.unlink(route);
+        }
+        parts.shut(&parts.all());
+    }
+
+    /// The profile or the model was changed while frames flow: makes ready what is wanted now.
+    pub(super) fn prepare(&self) {
+        self.switch.changed.notify_all();
+        let mut thread = self.switch.thread.lock();
+        if thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            return;
+        }
+        let weak = self.ref_counted().downgrade();
+        let prepare = move || {
+            if let Some(imp) = weak.upgrade() {
+                imp.prepare_until_settled();
+            }
+        };
+        match Builder::new().name("kizuna-switch".into()).spawn(prepare) {
+            Ok(started) => *thread = Some(started),
+            Err(e) => self.warn(&format!("no thread can be started, the profile stays: {e}")),
+        }
+    }
+
+    fn prepare_until_settled(&self) {
+        loop {
+            let (wanted, now) = (self.wanted(), self.switch.route());
+            if now != Some(wanted) && !self.make_ready(wanted) {
+                if wanted == Route::Shader {
+                    return self.warn("the shaders cannot be started; what ran before goes on");
+                }
+                continue;
+            }
+            let mut state = self.switch.state.lock();
+            state.ready = (now != Some(wanted)).then_some(wanted);
+            // Until a frame has come by, or something else is wanted.
+            while state.ready.is_some() && !state.is_ending && self.wanted() == wanted {
+                self.switch.changed.wait_for(&mut state, LOOK);
+            }
+            let is_done = state.route == Some(self.wanted());
+            state.ready = None;
+            let (route, is_ending) = (state.route, state.is_ending);
+            drop(state);
+            if is_ending {
+                return;
+            }
+            self.shut_all_but(route);
+            if is_done {
+                return self.follow_profile();
+            }
+        }
+    }
+
+    fn shut_all_but(&self, route: Option<Route>) {
+        let (Some((parts, ..)), Some(route)) = (self.inside(), route) else { return };
+        if self.paused.lock().is_some() {
+            // They are the paused frames'.
+            return;
+        }
+        let used = parts.on(route);
+        let unused: Vec<_> =
+            parts.all().into_iter().filter(|child| !used.contains(child)).collect();
+        parts.shut(&unused);
+    }
+
+    /// In the stream, before a frame: takes the new way, if it is ready, when all frames have left the old one.
+    pub(super) fn switch_if_ready(&self) {
+        let Some(route) = self.switch.state.lock().ready else { return };
+        self.drain();
+        self.switch_to(route);
+    }
+
+    fn drain(&self) {
+        let Some((_, sink, _)) = self.inside() else { return };
+        if let Some(inner) = sink.target() {
+            inner.query(gst::query::Drain::new().query_mut());
+        }
+    }
+
+    /// In the stream: takes the way of the shaders alone at once.
+    pub(super) fn fall_back(&self, why: String) -> bool {
+        self.do_without(why);
+        let switched = self.make_ready(Route::Shader) && self.switch_to(Route::Shader);
+        self.shut_all_but(self.switch.route());
+        switched
+    }
+
+    fn switch_to(&self, route: Route) -> bool {
+        if let Err(message) = self.link(route) {
+            self.post_error_message(message);
+            return false;
+        }
+        self.status.lock().switches += 1;
+        let _ = self.post_message(gst::message::Latency::builder().src(&*self.obj()).build());
+        true
+    }
+}
