@@ -103,10 +103,7 @@ impl KizunaUpscale {
         let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
         pad.add_probe(mask, move |_, info| {
             let paused = weak.upgrade().and_then(|imp| imp.paused.lock().clone());
-            if let Some(paused) = paused {
-                paused.note(info);
-            }
-            gst::PadProbeReturn::Ok
+            paused.map_or(gst::PadProbeReturn::Ok, |paused| paused.note(info))
         });
     }
 
@@ -192,7 +189,7 @@ impl KizunaUpscale {
         }
     }
 
-    fn leave_paused_frames(&self) {
+    pub(super) fn leave_paused_frames(&self) {
         let paused = self.paused.lock().take();
         // Waits for its threads, which want the lock.
         drop(paused);
@@ -237,7 +234,6 @@ impl ObjectImpl for KizunaUpscale {
             // Another model may be one that can be loaded.
             let failed = self.status.lock().without_network.take().is_some();
             if pspec.name() == "profile" || failed {
-                self.leave_paused_frames();
                 self.prepare();
             }
         }

@@ -32,6 +32,10 @@ struct State {
     route: Option<Route>,
     /// Children that are ready.
     ready: Option<Route>,
+    /// Changes of what is wanted, counted.
+    orders: u64,
+    /// Whether a thread is there for them.
+    is_preparing: bool,
     is_ending: bool,
 }
 
@@ -48,7 +52,7 @@ impl Switch {
             let _ = thread.join();
         }
         let mut state = self.state.lock();
-        (state.is_ending, state.ready) = (false, None);
+        (state.is_ending, state.is_preparing, state.ready) = (false, false, None);
     }
 }
 
@@ -147,58 +151,77 @@ impl KizunaUpscale {
 
     /// The profile or the model was changed while frames flow: makes ready what is wanted now.
     pub(super) fn prepare(&self) {
+        let mut state = self.switch.state.lock();
+        state.orders += 1;
         self.switch.changed.notify_all();
-        let mut thread = self.switch.thread.lock();
-        if thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+        if state.is_preparing {
             return;
         }
         let weak = self.ref_counted().downgrade();
         let prepare = move || {
             if let Some(imp) = weak.upgrade() {
-                imp.prepare_until_settled();
+                imp.fill_orders();
             }
         };
         match Builder::new().name("kizuna-switch".into()).spawn(prepare) {
-            Ok(started) => *thread = Some(started),
-            Err(e) => self.warn(&format!("no thread can be started, the profile stays: {e}")),
+            Ok(started) => {
+                state.is_preparing = true;
+                *self.switch.thread.lock() = Some(started);
+            }
+            Err(e) => {
+                drop(state);
+                self.warn(&format!("no thread can be started, the profile stays: {e}"));
+            }
         }
     }
 
-    fn prepare_until_settled(&self) {
+    /// One thing after the other, until nothing new is wanted.
+    fn fill_orders(&self) {
         loop {
-            let (wanted, now) = (self.wanted(), self.switch.route());
-            if now != Some(wanted) && !self.make_ready(wanted) {
-                if wanted == Route::Shader {
-                    return self.warn("the shaders cannot be started; what ran before goes on");
-                }
-                continue;
-            }
+            let order = self.switch.state.lock().orders;
+            // Its children may be wanted in the stream.
+            self.leave_paused_frames();
+            self.fill(order);
             let mut state = self.switch.state.lock();
-            state.ready = (now != Some(wanted)).then_some(wanted);
-            // Until a frame has come by, or something else is wanted.
-            while state.ready.is_some() && !state.is_ending && self.wanted() == wanted {
-                self.switch.changed.wait_for(&mut state, LOOK);
-            }
-            let is_done = state.route == Some(self.wanted());
-            state.ready = None;
-            let (route, is_ending) = (state.route, state.is_ending);
-            drop(state);
-            if is_ending {
+            if state.is_ending || state.orders == order {
+                state.is_preparing = false;
                 return;
             }
-            self.shut_all_but(route);
-            if is_done {
-                return self.follow_profile();
+        }
+    }
+
+    fn fill(&self, order: u64) {
+        for route in [self.wanted(), Route::Shader] {
+            if self.switch.route() == Some(route) {
+                break;
             }
+            if self.make_ready(route) {
+                self.wait_for_switch(route, order);
+                break;
+            }
+        }
+        let (route, is_ending) = {
+            let mut state = self.switch.state.lock();
+            state.ready = None;
+            (state.route, state.is_ending)
+        };
+        if !is_ending {
+            self.shut_all_but(route);
+            self.follow_profile();
+        }
+    }
+
+    /// Until a frame has come by, or something else is wanted.
+    fn wait_for_switch(&self, route: Route, order: u64) {
+        let mut state = self.switch.state.lock();
+        state.ready = Some(route);
+        while state.ready.is_some() && !state.is_ending && state.orders == order {
+            self.switch.changed.wait_for(&mut state, LOOK);
         }
     }
 
     fn shut_all_but(&self, route: Option<Route>) {
         let (Some((parts, ..)), Some(route)) = (self.inside(), route) else { return };
-        if self.paused.lock().is_some() {
-            // They are the paused frames'.
-            return;
-        }
         let used = parts.on(route);
         let unused: Vec<_> =
             parts.all().into_iter().filter(|child| !used.contains(child)).collect();

@@ -29,6 +29,8 @@ pub struct Frame {
 #[derive(Debug, Default)]
 pub struct Journal {
     items: VecDeque<Item>,
+    /// How many of them are downstream.
+    sent: usize,
     /// What holds for the first item: the last events of their kinds before it.
     caps: Option<gst::Event>,
     segment: Option<gst::Event>,
@@ -38,31 +40,26 @@ impl Journal {
     /// Forgets frames: they were flushed.
     pub fn flush(&mut self) {
         // Caps outlast a flush, segments do not.
-        while let Some(item) = self.items.pop_front() {
-            self.pass(item);
-        }
+        while self.pass() {}
         self.segment = None;
     }
 
-    /// Takes what goes out.
-    pub fn push(&mut self, item: Item) {
+    /// Takes what goes out now, or is to go out by [`Self::next`].
+    pub fn push(&mut self, item: Item, is_sent: bool) {
         self.items.push_back(item);
+        if is_sent {
+            self.sent = self.items.len();
+        }
         let frames = self.items.iter().filter(|item| matches!(item, Item::Frame(_))).count();
-        if frames > MOST_FRAMES {
-            self.drop_to_next_frame();
+        if frames > MOST_FRAMES && self.sent > 0 {
+            while self.pass() && !matches!(self.items.front(), None | Some(Item::Frame(_))) {}
         }
     }
 
-    fn drop_to_next_frame(&mut self) {
-        while let Some(item) = self.items.pop_front() {
-            self.pass(item);
-            if matches!(self.items.front(), None | Some(Item::Frame(_))) {
-                return;
-            }
-        }
-    }
-
-    fn pass(&mut self, item: Item) {
+    /// Forgets the first item, but not what holds for those behind it.
+    fn pass(&mut self) -> bool {
+        let Some(item) = self.items.pop_front() else { return false };
+        self.sent = self.sent.saturating_sub(1);
         if let Item::Event(event) = item {
             match event.type_() {
                 gst::EventType::Caps => self.caps = Some(event),
@@ -70,6 +67,7 @@ impl Journal {
                 _ => {}
             }
         }
+        true
     }
 
     /// Forgets what lies before the frame of time stamp `shown`; nothing where there is no such frame.
@@ -77,9 +75,7 @@ impl Journal {
         let is_it = |item: &Item| matches!(item, Item::Frame(f) if f.output.pts() == Some(shown));
         if let Some(at) = self.items.iter().position(is_it) {
             for _ in 0..at {
-                if let Some(item) = self.items.pop_front() {
-                    self.pass(item);
-                }
+                self.pass();
             }
         }
     }
@@ -92,18 +88,27 @@ impl Journal {
         }
     }
 
-    /// What to send after a flush: caps, segment, `picture` in the first frame's place, and all that followed.
-    pub fn replay(&self, picture: gst::Buffer) -> Vec<Item> {
-        let state = self.caps.iter().chain(&self.segment).cloned().map(Item::Event);
-        let mut items: Vec<_> = state.chain(self.items.iter().cloned()).collect();
-        let first = items.iter_mut().find_map(|item| match item {
-            Item::Frame(frame) => Some(frame),
-            Item::Event(_) => None,
-        });
-        if let Some(first) = first {
-            first.output = picture;
+    /// Puts `picture` in the first frame's place, if that is the one of its time stamp, and counts nothing as sent.
+    pub fn rewind(&mut self, picture: gst::Buffer) -> bool {
+        match self.items.front_mut() {
+            Some(Item::Frame(frame)) if frame.output.pts() == picture.pts() => {
+                frame.output = picture;
+                self.sent = 0;
+                // They hold again.
+                for event in [self.segment.take(), self.caps.take()].into_iter().flatten() {
+                    self.items.push_front(Item::Event(event));
+                }
+                true
+            }
+            _ => false,
         }
-        items
+    }
+
+    /// The next thing to send; none where all is sent.
+    pub fn next(&mut self) -> Option<Item> {
+        let item = self.items.get(self.sent).cloned()?;
+        self.sent += 1;
+        Some(item)
     }
 }
 
@@ -121,12 +126,12 @@ mod tests {
         gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())
     }
 
-    fn in_words(items: &[Item]) -> Vec<String> {
-        let word = |item: &Item| match item {
+    fn in_words(items: impl Iterator<Item = Item>) -> Vec<String> {
+        let word = |item: Item| match item {
             Item::Frame(frame) => frame.output.pts().unwrap().mseconds().to_string(),
             Item::Event(event) => event.type_().to_string(),
         };
-        items.iter().map(word).collect()
+        items.map(word).collect()
     }
 
     #[test]
@@ -134,28 +139,38 @@ mod tests {
         gst::init().unwrap();
         let mut journal = Journal::default();
         let caps = gst::event::Caps::new(&gst::Caps::builder("video/x-raw").build());
-        journal.push(Item::Event(caps));
-        journal.push(Item::Event(segment()));
-        [0, 40, 80].into_iter().for_each(|ms| journal.push(frame(ms)));
-        journal.push(Item::Event(gst::event::Eos::new()));
+        journal.push(Item::Event(caps), true);
+        journal.push(Item::Event(segment()), true);
+        [0, 40, 80].into_iter().for_each(|ms| journal.push(frame(ms), true));
+        journal.push(Item::Event(gst::event::Eos::new()), true);
+        assert!(journal.next().is_none());
         let at = gst::ClockTime::from_mseconds(40);
         assert!(journal.frame(at).is_none());
         journal.forget_before(at);
         assert!(journal.frame(at).is_some());
         let Item::Frame(other) = frame(41) else { unreachable!() };
-        assert_eq!(in_words(&journal.replay(other.output)), ["caps", "segment", "41", "80", "eos"]);
+        assert!(!journal.rewind(other.output), "another frame");
+        let Item::Frame(same) = frame(40) else { unreachable!() };
+        assert!(journal.rewind(same.output));
+        journal.push(frame(120), false);
+        let sent = in_words(std::iter::from_fn(|| journal.next()));
+        assert_eq!(sent, ["caps", "segment", "40", "80", "eos", "120"]);
         journal.forget_before(gst::ClockTime::from_mseconds(7));
-        assert!(journal.frame(at).is_some(), "an unknown frame changes nothing");
+        assert!(journal.next().is_none(), "an unknown frame changes nothing");
+        journal.forget_before(at);
+        assert!(journal.frame(at).is_some());
         journal.flush();
-        journal.push(frame(0));
-        assert_eq!(in_words(&journal.replay(gst::Buffer::new()))[..1], ["caps"]);
+        journal.push(frame(0), true);
+        let Item::Frame(first) = frame(0) else { unreachable!() };
+        assert!(journal.rewind(first.output));
+        assert_eq!(in_words(std::iter::from_fn(|| journal.next())), ["caps", "0"]);
     }
 
     #[test]
     fn it_does_not_grow_for_ever() {
         gst::init().unwrap();
         let mut journal = Journal::default();
-        (0..1000).for_each(|ms| journal.push(frame(ms)));
+        (0..1000).for_each(|ms| journal.push(frame(ms), true));
         assert!(journal.items.len() <= MOST_FRAMES);
         assert!(journal.frame(gst::ClockTime::from_mseconds(1000 - MOST_FRAMES as u64)).is_some());
     }

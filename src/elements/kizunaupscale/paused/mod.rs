@@ -44,7 +44,6 @@ struct Shared {
     parts: Arc<Parts>,
     sink: gst::GhostPad,
     src: gst::GhostPad,
-    journal: Mutex<Journal>,
     state: Mutex<State>,
     changed: Condvar,
     /// Open while the network can be used.
@@ -53,13 +52,14 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
+    journal: Journal,
     is_paused: bool,
     is_ending: bool,
     /// Between a flush that comes from upstream and its end.
     is_flushing: bool,
-    /// Whether the stream's thread is below us.
-    is_in_stream: bool,
-    /// Whether what was sent is being sent again: the stream waits.
+    /// Whether the stream's thread has sent something downstream, which may hold it.
+    is_sending: bool,
+    /// Whether what was sent is being sent again: what comes meanwhile waits for its turn.
     is_replaying: bool,
     /// Which time that is; a thread of an earlier one has nothing to say any more.
     replays: u64,
@@ -80,7 +80,6 @@ impl Paused {
             parts,
             sink,
             src,
-            journal: Mutex::default(),
             state: Mutex::default(),
             changed: Condvar::new(),
             network: Mutex::new(None),
@@ -136,20 +135,22 @@ impl Paused {
         }
     }
 
-    /// What comes out of the shaders.
-    pub fn note(&self, info: &gst::PadProbeInfo) {
-        if let Some(output) = info.buffer() {
-            let input = self.shared.state.lock().input.take();
-            if let Some((input, caps)) = input {
-                let frame = Frame { input, caps, output: output.clone() };
-                self.shared.journal.lock().push(Item::Frame(frame));
-            }
-        } else if let Some(event) = info.event()
-            && event.is_serialized()
-            && event.type_() != gst::EventType::FlushStop
-        {
-            self.shared.journal.lock().push(Item::Event(event.clone()));
-        }
+    /// What comes out of the shaders, on its way downstream.
+    pub fn note(&self, info: &gst::PadProbeInfo) -> gst::PadProbeReturn {
+        let mut state = self.shared.state.lock();
+        let item = match (info.buffer(), info.event()) {
+            (Some(output), _) => state
+                .input
+                .take()
+                .map(|(input, caps)| Item::Frame(Frame { input, caps, output: output.clone() })),
+            (_, Some(event)) => event.is_serialized().then(|| Item::Event(event.clone())),
+            _ => None,
+        };
+        let Some(item) = item else { return gst::PadProbeReturn::Ok };
+        let is_replaying = state.is_replaying;
+        state.is_sending = !is_replaying;
+        state.journal.push(item, !is_replaying);
+        if is_replaying { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
     }
 
     /// Upstream flushes: everything here lets go.
@@ -166,14 +167,13 @@ impl Paused {
         while state.is_replaying {
             // Our own flush may have ended in the middle of this one.
             parking_lot::MutexGuard::unlocked(&mut state, || {
-                shared.src.push_event(gst::event::FlushStart::new())
+                shared.src.push_event(gst::event::FlushStart::new());
             });
             shared.changed.wait_for(&mut state, LOOK);
         }
         state.is_flushing = false;
         (state.done, state.flow, state.input) = (None, None, None);
-        drop(state);
-        shared.journal.lock().flush();
+        state.journal.flush();
     }
 }
 
@@ -209,7 +209,6 @@ impl Shared {
         if let Some(e) = state.flow {
             return Err(e);
         }
-        state.is_in_stream = true;
         Ok(())
     }
 
@@ -219,15 +218,13 @@ impl Shared {
         flow: Result<gst::FlowSuccess, gst::FlowError>,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let mut state = self.state.lock();
-        state.is_in_stream = false;
-        state.input = None;
+        (state.is_sending, state.input) = (false, None);
         self.changed.notify_all();
         let is_ours = state.is_replaying && !state.is_flushing && !state.is_ending;
         match flow {
             Err(gst::FlowError::Flushing) if is_ours => {
                 drop(state);
                 self.enter()?;
-                self.state.lock().is_in_stream = false;
                 Ok(gst::FlowSuccess::Ok)
             }
             flow => flow,
@@ -248,7 +245,7 @@ impl Shared {
 
     fn forget_what_was_shown(&self) {
         if let Some(shown) = self.shown() {
-            self.journal.lock().forget_before(shown);
+            self.state.lock().journal.forget_before(shown);
         }
     }
 
@@ -293,7 +290,7 @@ impl Shared {
     /// The network's picture of the frame on show.
     fn upscale(&self, network: &Network, at: gst::ClockTime) -> Option<gst::Buffer> {
         let frame = {
-            let mut journal = self.journal.lock();
+            let journal = &mut self.state.lock().journal;
             journal.forget_before(at);
             journal.frame(at).cloned()
         };
@@ -340,79 +337,89 @@ impl Shared {
         if self.shown() != Some(at) {
             return;
         }
-        {
+        let number = {
             let mut state = self.state.lock();
-            if !state.is_paused || state.is_flushing || state.is_ending {
+            let is_wanted = state.is_paused && !state.is_flushing && !state.is_ending;
+            if !is_wanted || !state.journal.rewind(picture) {
                 return;
             }
-            state.done = Some(at);
-            state.is_replaying = true;
+            (state.done, state.is_replaying) = (Some(at), true);
             state.replays += 1;
-        }
-        self.src.push_event(gst::event::FlushStart::new());
-        if let Some(replay) = replay.take() {
-            let _ = replay.join();
-        }
-        let mut state = self.state.lock();
-        while state.is_in_stream {
-            self.changed.wait_for(&mut state, LOOK);
-        }
-        let number = state.replays;
-        let is_upstreams = state.is_flushing || state.is_ending;
-        drop(state);
-        if is_upstreams {
-            return self.replayed(number, Ok(gst::FlowSuccess::Ok));
-        }
-        let items = self.journal.lock().replay(picture);
-        self.src.push_event(gst::event::FlushStop::new(false));
+            state.replays
+        };
+        self.flush(replay.take());
         let shared = self.clone();
-        let sender = Builder::new().name("kizuna-replay".into()).spawn(move || {
-            let flow = shared.send(items);
-            shared.replayed(number, flow);
-        });
-        match sender {
+        let send = move || shared.replay(number);
+        match Builder::new().name("kizuna-replay".into()).spawn(send) {
             Ok(thread) => *replay = Some(thread),
-            Err(_) => self.replayed(number, Err(gst::FlowError::Error)),
+            Err(_) => self.state.lock().end_replay(number, Err(gst::FlowError::Error)),
         }
         if let Some(element) = self.element.upgrade() {
             element.imp().note_paused_frame(at);
         }
     }
 
-    /// Sends what was sent before, on a thread of its own: a paused sink holds who sends.
-    fn send(&self, items: Vec<Item>) -> Result<gst::FlowSuccess, gst::FlowError> {
-        for item in items {
+    /// Takes from downstream what it has, and out of it whoever it holds. As short as can be: a seek that comes meanwhile is
+    /// refused by whatever is flushing.
+    fn flush(&self, replay: Option<JoinHandle<()>>) {
+        self.src.push_event(gst::event::FlushStart::new());
+        if let Some(replay) = replay {
+            let _ = replay.join();
+        }
+        let mut state = self.state.lock();
+        while state.is_sending {
+            self.changed.wait_for(&mut state, LOOK);
+        }
+        let is_upstreams = state.is_flushing;
+        drop(state);
+        if !is_upstreams {
+            self.src.push_event(gst::event::FlushStop::new(false));
+        }
+    }
+
+    /// Sends what was sent before, and what has come since, on a thread of its own: a paused sink holds who sends.
+    fn replay(&self, number: u64) {
+        loop {
+            let item = {
+                let mut state = self.state.lock();
+                let item = if state.replays == number { state.journal.next() } else { None };
+                let Some(item) = item else {
+                    state.end_replay(number, Ok(gst::FlowSuccess::Ok));
+                    break;
+                };
+                item
+            };
             match item {
                 Item::Frame(frame) => {
-                    self.src.push(frame.output)?;
+                    let flow = self.src.push(frame.output);
+                    if flow.is_err() {
+                        self.state.lock().end_replay(number, flow);
+                        break;
+                    }
                 }
                 Item::Event(event) => {
                     self.src.push_event(event);
                 }
             }
         }
-        Ok(gst::FlowSuccess::Ok)
-    }
-
-    fn replayed(&self, number: u64, flow: Result<gst::FlowSuccess, gst::FlowError>) {
-        let mut state = self.state.lock();
-        if state.replays != number {
-            return;
-        }
-        state.is_replaying = false;
-        // A flush is no failure, whoever flushed.
-        state.flow = flow.err().filter(|e| *e != gst::FlowError::Flushing);
         self.changed.notify_all();
     }
 
     fn end_replay(&self, replay: JoinHandle<()>) {
         if !replay.is_finished() {
             // Whoever stops us alone leaves a sink that still holds the frame.
-            self.src.push_event(gst::event::FlushStart::new());
-            let _ = replay.join();
-            self.src.push_event(gst::event::FlushStop::new(false));
-            return;
+            return self.flush(Some(replay));
         }
         let _ = replay.join();
+    }
+}
+
+impl State {
+    fn end_replay(&mut self, number: u64, flow: Result<gst::FlowSuccess, gst::FlowError>) {
+        if self.replays == number {
+            self.is_replaying = false;
+            // A flush is no failure, whoever flushed.
+            self.flow = flow.err().filter(|e| *e != gst::FlowError::Flushing);
+        }
     }
 }

@@ -1,0 +1,186 @@
+//! The frame on pause.
+
+use gst::prelude::*;
+
+use crate::support::{alone, at, clip, pipeline, psnr, reference, shown, stat, times, until};
+
+const NETWORK: &str = "model=anime4k-vl provider=embedded";
+
+/// Elements that do alone what the bin does while playing, and on pause.
+const SHADER: &str = "kizunashader";
+
+fn wait(pipeline: &gst::Pipeline, state: gst::State) {
+    let _ = pipeline.set_state(state);
+    let (changed, ..) = pipeline.state(gst::ClockTime::from_seconds(60));
+    let why = || pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]);
+    assert!(changed.is_ok(), "{changed:?}: {:?}", why());
+}
+
+fn no_errors(pipeline: &gst::Pipeline) {
+    let said = [gst::MessageType::Warning, gst::MessageType::Error];
+    let said = pipeline.bus().unwrap().pop_filtered(&said);
+    assert!(said.is_none(), "{said:?}");
+}
+
+/// The frame on pause is the network's, the frames of a film that plays are the shaders': against both alone.
+#[test]
+fn the_frame_on_pause_is_the_networks() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let film = clip(dir.path(), 60);
+    let by_shader = reference(&film, SHADER);
+    let by_network = reference(&film, &format!("kizunaupscale profile=export {NETWORK}"));
+    for between in ["", "! queue max-size-buffers=5 ! videoconvert"] {
+        let (pipeline, upscale) = pipeline(&format!(
+            "filesrc location={} ! decodebin ! kizunaupscale name=u profile=hybrid {NETWORK} {between} \
+             ! video/x-raw,format=I420 ! fakesink name=sink sync=true",
+            film.display()
+        ));
+        let sink = pipeline.by_name("sink").unwrap();
+        wait(&pipeline, gst::State::Playing);
+        until("some frames", || shown(&sink).is_some_and(|(t, _)| t.mseconds() > 200));
+        wait(&pipeline, gst::State::Paused);
+        until("the network's frame", || stat::<u64>(&upscale, "paused-frames") == 1);
+        let mut seen = None;
+        until("it on the screen", || {
+            let Some((time, picture)) = shown(&sink) else { return false };
+            let is = psnr(&picture, at(&by_network, time));
+            let is_not = psnr(&picture, at(&by_shader, time));
+            seen = Some((time, is, is_not));
+            is > 50.0
+        });
+        let (time, is, is_not) = seen.unwrap();
+        println!(
+            "{between}: at {time}: {is:.1} dB from the network's, {is_not:.1} from the shaders'"
+        );
+        assert!(is > is_not + 6.0);
+        wait(&pipeline, gst::State::Playing);
+        until("the end of it", || shown(&sink).is_some_and(|(t, _)| t > time));
+        let (time, picture) = shown(&sink).unwrap();
+        let is = psnr(&picture, at(&by_shader, time));
+        // The stabilizer's history is another one.
+        assert!(is > psnr(&picture, at(&by_network, time)), "at {time}: {is:.1} dB");
+        no_errors(&pipeline);
+        wait(&pipeline, gst::State::Null);
+    }
+}
+
+#[test]
+fn fifty_pauses_lose_nothing() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let film = clip(dir.path(), 250);
+    let (pipeline, upscale) = pipeline(&format!(
+        "filesrc location={} ! decodebin ! kizunaupscale name=u profile=hybrid {NETWORK} \
+         ! queue max-size-buffers=3 ! fakesink name=sink sync=true",
+        film.display()
+    ));
+    let came = times(&upscale.static_pad("sink").unwrap());
+    let went = crate::support::Times::default();
+    let noted = went.clone();
+    // What is sent again counts once.
+    let sink = pipeline.by_name("sink").unwrap();
+    sink.static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let time = info.buffer().unwrap().pts().unwrap();
+        let mut noted = noted.lock().unwrap();
+        if let Some(at) = noted.iter().position(|t| *t == time) {
+            noted.truncate(at);
+        }
+        noted.push(time);
+        gst::PadProbeReturn::Ok
+    });
+    wait(&pipeline, gst::State::Playing);
+    let mut by_network = 0;
+    for round in 0..50_u64 {
+        std::thread::sleep(std::time::Duration::from_millis(40 + 7 * (round % 10)));
+        wait(&pipeline, gst::State::Paused);
+        // Now and then the network has no time to finish.
+        if round % 3 == 0 {
+            let before = stat::<u64>(&upscale, "paused-frames");
+            until("the network's frame", || stat::<u64>(&upscale, "paused-frames") > before);
+            by_network += 1;
+        } else {
+            std::thread::sleep(std::time::Duration::from_millis(9 * (round % 13)));
+        }
+        pipeline.set_state(gst::State::Playing).unwrap();
+    }
+    let bus = pipeline.bus().unwrap();
+    let ends = [gst::MessageType::Eos, gst::MessageType::Error];
+    let end = bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &ends).expect("no end");
+    assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+    assert!(stat::<u64>(&upscale, "paused-frames") >= by_network);
+    no_errors(&pipeline);
+    wait(&pipeline, gst::State::Null);
+    assert_eq!(came.lock().unwrap().len(), 250);
+    assert_eq!(*came.lock().unwrap(), *went.lock().unwrap());
+}
+
+#[test]
+fn fifty_seeks_while_paused() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let film = clip(dir.path(), 100);
+    let by_network = reference(&film, &format!("kizunaupscale profile=export {NETWORK}"));
+    let (pipeline, upscale) = pipeline(&format!(
+        "filesrc location={} ! decodebin ! kizunaupscale name=u profile=hybrid {NETWORK} \
+         ! queue max-size-buffers=3 ! video/x-raw,format=I420 ! fakesink name=sink sync=true",
+        film.display()
+    ));
+    let sink = pipeline.by_name("sink").unwrap();
+    wait(&pipeline, gst::State::Paused);
+    let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
+    for round in 0..50_u64 {
+        let to = gst::ClockTime::from_mseconds(40 * (round * 37 % 95));
+        pipeline.seek_simple(flags, to).unwrap();
+        if round % 5 == 0 {
+            until("the network's frame on the screen", || {
+                shown(&sink).is_some_and(|(t, p)| {
+                    t.nseconds().abs_diff(to.nseconds()) < 20_000_000
+                        && psnr(&p, at(&by_network, t)) > 45.0
+                })
+            });
+        } else {
+            std::thread::sleep(std::time::Duration::from_millis(17 * (round % 7)));
+        }
+    }
+    assert!(stat::<u64>(&upscale, "paused-frames") >= 10);
+    pipeline.seek_simple(flags, gst::ClockTime::ZERO).unwrap();
+    let went = times(&sink.static_pad("sink").unwrap());
+    wait(&pipeline, gst::State::Playing);
+    let bus = pipeline.bus().unwrap();
+    let ends = [gst::MessageType::Eos, gst::MessageType::Error];
+    let end = bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &ends).expect("no end");
+    assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+    no_errors(&pipeline);
+    wait(&pipeline, gst::State::Null);
+    let went = went.lock().unwrap();
+    assert!(went.is_sorted() && went.len() >= 95, "{} frames", went.len());
+}
+
+#[test]
+fn a_step_is_seen_and_a_stop_in_the_middle_is_well() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let film = clip(dir.path(), 50);
+    let (pipeline, upscale) = pipeline(&format!(
+        "filesrc location={} ! decodebin ! kizunaupscale name=u profile=hybrid {NETWORK} ! fakesink name=sink sync=true",
+        film.display()
+    ));
+    wait(&pipeline, gst::State::Paused);
+    for steps in 1..6 {
+        until("the network's frame", || stat::<u64>(&upscale, "paused-frames") == steps);
+        let step = gst::event::Step::new(gst::format::Buffers::ONE, 1.0, true, false);
+        assert!(pipeline.send_event(step));
+    }
+    wait(&pipeline, gst::State::Null);
+    // A file's pipeline made by a launch line plays once.
+    let (pipeline, _) = crate::support::pipeline(&format!(
+        "videotestsrc ! video/x-raw,width=96,height=54 ! kizunaupscale name=u profile=hybrid {NETWORK} ! fakesink"
+    ));
+    for round in 0..10 {
+        wait(&pipeline, gst::State::Paused);
+        std::thread::sleep(std::time::Duration::from_millis(20 * round));
+        wait(&pipeline, gst::State::Null);
+    }
+    no_errors(&pipeline);
+}
