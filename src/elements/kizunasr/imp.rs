@@ -470,7 +470,7 @@ impl VideoFilterImpl for KizunaSr {
         if video::is_hdr(&in_info) {
             gst::element_imp_info!(self, gst::StreamError::Format, ("{HDR}"));
         }
-        let is_live = video::is_live(&self.obj().sink_pad());
+        let is_live = video::is_live(self.obj().sink_pad());
         let mut session = self.session.lock();
         // Frames of the old kind leave before the new caps.
         if let Some(session) = &*session {

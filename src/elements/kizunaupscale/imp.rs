@@ -220,10 +220,10 @@ impl ObjectImpl for KizunaUpscale {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let Some((parts, ..)) = self.inside() else { return };
-        if pspec.name() == "profile" {
-            if let Ok(profile) = value.get() {
-                *self.profile.lock() = profile;
-            }
+        if pspec.name() == "profile"
+            && let Ok(profile) = value.get()
+        {
+            *self.profile.lock() = profile;
         }
         let children = settings::children(&parts, pspec.name());
         for child in &children {

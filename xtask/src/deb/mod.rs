@@ -44,8 +44,8 @@ pub fn run(root: &Path, attempt: bool) -> Result<()> {
     let mut pack = Command::new(cargo_deb);
     pack.current_dir(root).args(["--no-build", "--locked", "--quiet", "--output"]).arg(&folder);
     progress::show(pack, "packing")?;
+    // cargo-deb has said where it is.
     let package = only_package(&folder)?;
-    println!("{}", package.display());
     if attempt { try_out(root, &package) } else { Ok(()) }
 }
 
