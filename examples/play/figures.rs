@@ -60,9 +60,10 @@ impl Figures {
         let size = |(width, height)| format!("{width}x{height}");
         let sizes = filter.sizes().map(|[from, to]| format!("{} to {}, ", size(from), size(to)));
         let split = if state.is_split { ", before | after" } else { "" };
+        let network = if state.profile() == "hybrid" { ", network on pause" } else { "" };
         let quality = QUALITIES[state.quality];
         let mut lines = vec![
-            format!("{}{quality}{split}", sizes.unwrap_or_default()),
+            format!("{}{quality}{split}{network}", sizes.unwrap_or_default()),
             format!(
                 "{:.1} frames/s in, {:.1} out, {:.1} ms each; on the device {:.1} ms",
                 self.frames_in,

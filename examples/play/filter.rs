@@ -1,4 +1,4 @@
-//! What playbin gets as `video-filter`: `kizunashader ! textoverlay`, in a bin.
+//! What playbin gets as `video-filter`: `kizunaupscale ! textoverlay`, in a bin.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +16,8 @@ use crate::state::{QUALITIES, State};
 /// The bin, and what is in it.
 pub struct Filter {
     pub bin: gst::Bin,
+    upscale: gst::Element,
+    /// The child of `upscale` that works while the film plays.
     pub shader: gst::Element,
     /// Draws figures; none where it is not installed.
     text: Option<gst::Element>,
@@ -31,14 +33,17 @@ impl Filter {
     /// # Errors
     /// What cannot be made.
     pub fn new(options: &Options, keys: Sender<String>) -> Result<Self> {
-        let shader = make("kizunashader")?;
+        let upscale = make("kizunaupscale")?;
+        let shader = upscale.downcast_ref::<gst::Bin>().and_then(|bin| bin.by_name("shader"));
+        let shader = shader.context("kizunaupscale has no shader")?;
         let split = Split::create()?;
         // Before the others, to see the source as it is.
         let files: Vec<PathBuf> =
             std::iter::once(split.path()).chain(options.shaders.iter().cloned()).collect();
         let list = std::env::join_paths(files).context("shaders")?;
         shader.set_property("shaders", list.to_str().context("a shader's name is not UTF-8")?);
-        shader.set_property("scale", options.scale);
+        upscale.set_property("scale", options.scale);
+        upscale.set_property("model", &options.model);
 
         let text = make("textoverlay").ok();
         if let Some(text) = &text {
@@ -49,12 +54,12 @@ impl Filter {
                 text.set_property_from_str(name, value);
             }
         }
-        let bin = bin(&shader, text.as_ref())?;
+        let bin = bin(&upscale, text.as_ref())?;
         listen(&bin, keys)?;
         let counts = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
         count(&shader, "sink", &counts, 0)?;
         count(&shader, "src", &counts, 1)?;
-        Ok(Self { bin, shader, text, counts, _split: split })
+        Ok(Self { bin, upscale, shader, text, counts, _split: split })
     }
 
     /// Makes the element do what the viewer has chosen.
@@ -64,7 +69,8 @@ impl Filter {
             params.set(name, value);
         }
         self.shader.set_property_from_str("stages", &state.stages());
-        self.shader.set_property_from_str("quality", QUALITIES[state.quality]);
+        self.upscale.set_property_from_str("profile", state.profile());
+        self.upscale.set_property_from_str("quality", QUALITIES[state.quality]);
         self.shader.set_property("shader-params", params);
     }
 
@@ -105,14 +111,14 @@ pub fn make(name: &str) -> Result<gst::Element> {
     })
 }
 
-fn bin(shader: &gst::Element, text: Option<&gst::Element>) -> Result<gst::Bin> {
+fn bin(upscale: &gst::Element, text: Option<&gst::Element>) -> Result<gst::Bin> {
     let bin = gst::Bin::new();
-    bin.add(shader)?;
+    bin.add(upscale)?;
     if let Some(text) = text {
         bin.add(text)?;
-        shader.link_pads(Some("src"), text, Some("video_sink"))?;
+        upscale.link_pads(Some("src"), text, Some("video_sink"))?;
     }
-    for (element, name) in [(shader, "sink"), (text.unwrap_or(shader), "src")] {
+    for (element, name) in [(upscale, "sink"), (text.unwrap_or(upscale), "src")] {
         let pad = pad(element, name)?;
         bin.add_pad(&gst::GhostPad::builder_with_target(&pad)?.name(name).build())?;
     }

@@ -15,6 +15,8 @@ pub enum Action {
     Split,
     /// The line between them, by so much of the width.
     MoveSplit(f64),
+    /// The network for the frame on pause, on or off.
+    Network,
     /// Figures on or off.
     Figures,
     Help,
@@ -24,6 +26,7 @@ pub const HELP: &str = "\
 1 2 3 4 5     normalize, structure, upscale, enhance, stabilize: on or off
 up, down      quality
 s             before on the left, after on the right; , and . move the line
+n             the network for the frame on pause, on or off
 i             figures on or off
 left, right   5 seconds back or on
 space         pause
@@ -45,6 +48,7 @@ pub fn action(name: &str) -> Option<Action> {
         "s" => Action::Split,
         "comma" | "," => Action::MoveSplit(-STEP),
         "period" | "." => Action::MoveSplit(STEP),
+        "n" => Action::Network,
         "i" => Action::Figures,
         "h" => Action::Help,
         digit => Action::Toggle(["1", "2", "3", "4", "5"].iter().position(|d| *d == digit)?),

@@ -1,12 +1,13 @@
-//! Plays a film through `kizunashader`: `cargo run --release --example play -- FILE_OR_URI`.
+//! Plays a film through `kizunaupscale profile=hybrid`: `cargo run --release --example play -- FILE_OR_URI`.
 //!
-//! Stages, quality and before/after are changed by keys while it plays; `--help` lists them. The plugin is linked in, so nothing
+//! Stages, quality and before/after are changed by keys while it plays; `--help` lists them. On pause the network upscales the
+//! frame on show. The plugin is linked in, so nothing
 //! needs to be installed.
 //!
 //! ```text
 //! options.rs   the command line
 //! player.rs    playbin3, and the loop that listens to it and to the viewer
-//!   filter.rs  its video-filter: kizunashader ! textoverlay
+//!   filter.rs  its video-filter: kizunaupscale ! textoverlay
 //!   split.rs   split.glsl, which shows before and after
 //!   report.rs  errors and warnings in words
 //! state.rs     what the viewer has chosen

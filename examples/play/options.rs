@@ -13,6 +13,7 @@ use crate::state::QUALITIES;
 const HELP: &str = "FILE_OR_URI [options]
 
   --shader FILE     an mpv user shader; may be repeated
+  --model NAME|PATH the network for the frame on pause: one of models/*.toml, or an ONNX file (default: the embedded model)
   --quality Q       fast balanced high (default: balanced)
   --scale F         factor from the film's size to the picture's, above 0, up to 16 (default: 2)
   --sink NAME       a video sink, or elements that end in one, as gst-launch-1.0 takes them (default: glimagesink)
@@ -28,6 +29,8 @@ pub struct Options {
     pub uri: String,
     /// User shaders.
     pub shaders: Vec<PathBuf>,
+    /// The network for the frame on pause.
+    pub model: Option<String>,
     /// One of [`QUALITIES`].
     pub quality: usize,
     /// The element's `scale`; 0 is its default.
@@ -41,13 +44,14 @@ impl Options {
     pub fn from_command_line() -> Result<Option<Self>> {
         use lexopt::prelude::*;
         let mut films: Vec<OsString> = Vec::new();
-        let (mut shaders, mut quality, mut scale) = (Vec::new(), 1, 0.0);
+        let (mut shaders, mut model, mut quality, mut scale) = (Vec::new(), None, 1, 0.0);
         let mut sink = String::from("glimagesink");
         let mut args = lexopt::Parser::from_env();
         while let Some(argument) = args.next()? {
             match argument {
                 Value(film) => films.push(film),
                 Long("shader") => shaders.push(shader(args.value()?)?),
+                Long("model") => model = Some(args.value()?.string()?),
                 Long("quality") => quality = quality_of(&args.value()?.string()?)?,
                 Long("scale") => {
                     scale = args.value()?.parse().context("--scale")?;
@@ -69,7 +73,7 @@ impl Options {
         let [film] = films.as_slice() else {
             bail!("one film is needed, not {}; --help says more", films.len());
         };
-        Ok(Some(Self { uri: uri(film)?, shaders, quality, scale, sink }))
+        Ok(Some(Self { uri: uri(film)?, shaders, model, quality, scale, sink }))
     }
 }
 

@@ -24,6 +24,9 @@ pub fn remark(message: &gst::Message) -> Option<String> {
             let from = w.src().map(|element| element.name()).unwrap_or_default();
             Some(format!("warning: {}", with_details(&from, &w.error(), w.debug().as_deref())))
         }
+        gst::MessageView::Element(e) if e.has_name("kizunaupscale-paused-frame") => {
+            Some("the frame on pause is the network's".into())
+        }
         gst::MessageView::Element(e) => {
             let missing = e.structure().filter(|s| s.name() == "missing-plugin")?;
             let name = missing.get::<String>("name").unwrap_or_else(|_| "an element".into());

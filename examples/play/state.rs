@@ -22,6 +22,8 @@ pub struct State {
     pub is_split: bool,
     /// Where the line is, 0 to 1.
     pub line: f64,
+    /// Whether the network upscales the frame on pause.
+    pub has_network: bool,
     /// Whether figures are shown.
     pub has_figures: bool,
 }
@@ -30,7 +32,7 @@ impl State {
     /// As it is in the beginning.
     pub fn new(quality: usize) -> Self {
         let on = [true; STAGES.len()];
-        Self { on, quality, is_split: false, line: 0.5, has_figures: true }
+        Self { on, quality, is_split: false, line: 0.5, has_network: true, has_figures: true }
     }
 
     /// Takes over what a key asks for; actions that concern the film change nothing here.
@@ -41,9 +43,15 @@ impl State {
             Action::Faster => self.quality = self.quality.saturating_sub(1),
             Action::Split => self.is_split = !self.is_split,
             Action::MoveSplit(by) => self.line = (self.line + by).clamp(0.0, 1.0),
+            Action::Network => self.has_network = !self.has_network,
             Action::Figures => self.has_figures = !self.has_figures,
             Action::Quit | Action::Pause | Action::Seek(_) | Action::Help => {}
         }
+    }
+
+    /// The bin's `profile`. Side by side, the network would take both sides.
+    pub fn profile(&self) -> &'static str {
+        if self.has_network && !self.is_split { "hybrid" } else { "realtime" }
     }
 
     /// The element's `stages`. Side by side, the last one is missing: the element would run it behind the user's shaders, and so

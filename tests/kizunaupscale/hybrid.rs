@@ -4,12 +4,12 @@ use gst::prelude::*;
 
 use crate::support::{alone, at, clip, pipeline, psnr, reference, shown, stat, times, until};
 
-const NETWORK: &str = "model=anime4k-vl provider=embedded";
+pub const NETWORK: &str = "model=anime4k-vl provider=embedded";
 
 /// Elements that do alone what the bin does while playing, and on pause.
-const SHADER: &str = "kizunashader";
+pub const SHADER: &str = "kizunashader";
 
-fn wait(pipeline: &gst::Pipeline, state: gst::State) {
+pub fn wait(pipeline: &gst::Pipeline, state: gst::State) {
     let _ = pipeline.set_state(state);
     let (changed, ..) = pipeline.state(gst::ClockTime::from_seconds(60));
     let why = || pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]);

@@ -1,8 +1,13 @@
 //! `kizunaupscale` from outside, in real pipelines.
 
+#[path = "../support/skip.rs"]
+#[macro_use]
+mod skip;
+
 #[path = "../support/pipelines.rs"]
 mod pipelines;
 
 mod hybrid;
 mod profiles;
 mod support;
+mod window;

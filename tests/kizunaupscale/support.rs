@@ -81,9 +81,14 @@ pub fn psnr(a: &[u8], b: &[u8]) -> f64 {
 
 /// The frames that `element` makes of a film, by their time stamps.
 pub fn reference(clip: &Path, element: &str) -> Vec<(gst::ClockTime, Vec<u8>)> {
+    reference_of(clip, element, "video/x-raw,format=I420")
+}
+
+/// The same in another format.
+pub fn reference_of(clip: &Path, element: &str, format: &str) -> Vec<(gst::ClockTime, Vec<u8>)> {
     init();
     let line = format!(
-        "filesrc location={} ! decodebin ! {element} ! video/x-raw,format=I420 ! fakesink name=sink sync=false",
+        "filesrc location={} ! decodebin ! {element} ! {format} ! fakesink name=sink sync=false",
         clip.display()
     );
     let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();

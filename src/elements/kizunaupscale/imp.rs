@@ -189,10 +189,23 @@ impl KizunaUpscale {
         }
     }
 
-    pub(super) fn leave_paused_frames(&self) {
+    /// Ends what is done for paused frames, at once.
+    fn leave_paused_frames(&self) {
         let paused = self.paused.lock().take();
-        // Waits for its threads, which want the lock.
-        drop(paused);
+        // Without the lock: its threads want it. The stream may have a share still.
+        if let Some(paused) = paused {
+            paused.end();
+        }
+    }
+
+    /// The same while the stream goes on; whether its children are free and nothing is being sent again.
+    pub(super) fn retire_paused_frames(&self) -> bool {
+        let paused = self.paused.lock().clone();
+        let is_done = paused.is_none_or(|paused| paused.retire());
+        if is_done {
+            *self.paused.lock() = None;
+        }
+        is_done
     }
 
     fn set_paused(&self, is_paused: bool) {

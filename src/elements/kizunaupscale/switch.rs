@@ -32,6 +32,8 @@ struct State {
     route: Option<Route>,
     /// Children that are ready.
     ready: Option<Route>,
+    /// Whether the stream is about to take the way that was ready.
+    is_switching: bool,
     /// Changes of what is wanted, counted.
     orders: u64,
     /// Whether a thread is there for them.
@@ -121,7 +123,7 @@ impl KizunaUpscale {
         let failed = |e| gst::error_msg!(gst::CoreError::Pad, ("children cannot be linked: {e}"));
         let Some((parts, sink, src)) = self.inside() else { return Ok(()) };
         let _linking = self.switch.linking.lock();
-        let old = self.switch.state.lock().route.take();
+        let old = self.switch.route();
         // Without a target a pad has nothing to let go of.
         let _ = (sink.set_target(None::<&gst::Pad>), src.set_target(None::<&gst::Pad>));
         if let Some(old) = old {
@@ -180,12 +182,17 @@ impl KizunaUpscale {
         loop {
             let order = self.switch.state.lock().orders;
             // Its children may be wanted in the stream.
-            self.leave_paused_frames();
-            self.fill(order);
+            let has_filled = self.retire_paused_frames();
+            if has_filled {
+                self.fill(order);
+            }
             let mut state = self.switch.state.lock();
-            if state.is_ending || state.orders == order {
+            if state.is_ending || (state.orders == order && has_filled) {
                 state.is_preparing = false;
                 return;
+            }
+            if !has_filled {
+                self.switch.changed.wait_for(&mut state, LOOK);
             }
         }
     }
@@ -215,7 +222,9 @@ impl KizunaUpscale {
     fn wait_for_switch(&self, route: Route, order: u64) {
         let mut state = self.switch.state.lock();
         state.ready = Some(route);
-        while state.ready.is_some() && !state.is_ending && state.orders == order {
+        let waits =
+            |state: &State| state.ready.is_some() && !state.is_ending && state.orders == order;
+        while waits(&state) || state.is_switching {
             self.switch.changed.wait_for(&mut state, LOOK);
         }
     }
@@ -230,9 +239,16 @@ impl KizunaUpscale {
 
     /// In the stream, before a frame: takes the new way, if it is ready, when all frames have left the old one.
     pub(super) fn switch_if_ready(&self) {
-        let Some(route) = self.switch.state.lock().ready else { return };
+        let route = {
+            let mut state = self.switch.state.lock();
+            let Some(route) = state.ready.take() else { return };
+            state.is_switching = true;
+            route
+        };
         self.drain();
         self.switch_to(route);
+        self.switch.state.lock().is_switching = false;
+        self.switch.changed.notify_all();
     }
 
     fn drain(&self) {

@@ -35,7 +35,7 @@ const LOOK: Duration = Duration::from_millis(30);
 /// The work on paused frames.
 pub struct Paused {
     shared: Arc<Shared>,
-    watch: Option<JoinHandle<()>>,
+    watch: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What the stream, the application and the threads here share.
@@ -48,12 +48,17 @@ struct Shared {
     changed: Condvar,
     /// Open while the network can be used.
     network: Mutex<Option<Arc<Network>>>,
+    /// The thread that sends again, or has.
+    replay: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
 struct State {
     journal: Journal,
     is_paused: bool,
+    /// No frame is upscaled any more, but what is being sent is sent.
+    is_retired: bool,
+    /// Everybody lets go.
     is_ending: bool,
     /// Between a flush that comes from upstream and its end.
     is_flushing: bool,
@@ -83,10 +88,11 @@ impl Paused {
             state: Mutex::default(),
             changed: Condvar::new(),
             network: Mutex::new(None),
+            replay: Mutex::new(None),
         });
         let watched = shared.clone();
         let watch = Builder::new().name("kizuna-paused".into()).spawn(move || watched.watch());
-        Some(Self { shared, watch: Some(watch.ok()?) })
+        Some(Self { shared, watch: Mutex::new(Some(watch.ok()?)) })
     }
 
     /// The pipeline pauses or plays.
@@ -177,14 +183,42 @@ impl Paused {
     }
 }
 
-impl Drop for Paused {
-    fn drop(&mut self) {
+impl Paused {
+    /// Gives the network and its children back. Whether what was sent has been sent again: until then the stream has to come by
+    /// here.
+    pub fn retire(&self) -> bool {
+        self.shared.state.lock().is_retired = true;
+        self.stop_watching();
+        !self.shared.state.lock().is_replaying
+    }
+
+    /// Ends all threads, and takes from downstream what they are sending.
+    pub fn end(&self) {
         self.shared.state.lock().is_ending = true;
+        self.stop_watching();
+        let replay = self.shared.replay.lock().take();
+        if let Some(replay) = replay {
+            if replay.is_finished() {
+                let _ = replay.join();
+            } else {
+                // Whoever stops us alone leaves a sink that still holds the frame.
+                self.shared.flush(Some(replay));
+            }
+        }
+    }
+
+    fn stop_watching(&self) {
         self.shared.changed.notify_all();
         self.shared.cancel();
-        if let Some(watch) = self.watch.take() {
+        if let Some(watch) = self.watch.lock().take() {
             let _ = watch.join();
         }
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -255,7 +289,6 @@ impl Shared {
         if let (None, Some(element)) = (&network, self.element.upgrade()) {
             element.imp().do_without_on_pause();
         }
-        let mut replay: Option<JoinHandle<()>> = None;
         let mut last = None;
         while let Some(is_paused) = self.next_look() {
             let shown = if is_paused { self.shown() } else { None };
@@ -267,11 +300,8 @@ impl Shared {
                 continue;
             }
             if let Some(picture) = self.upscale(network, at) {
-                self.show(at, picture, &mut replay);
+                self.show(at, picture);
             }
-        }
-        if let Some(replay) = replay {
-            self.end_replay(replay);
         }
         *self.network.lock() = None;
     }
@@ -279,12 +309,12 @@ impl Shared {
     /// Waits for the next look at the screen; whether it is paused, `None` at the end.
     fn next_look(&self) -> Option<bool> {
         let mut state = self.state.lock();
-        if !state.is_paused && !state.is_ending {
+        if !state.is_paused && !state.is_over() {
             self.changed.wait(&mut state);
-        } else if !state.is_ending {
+        } else if !state.is_over() {
             self.changed.wait_for(&mut state, LOOK);
         }
-        (!state.is_ending).then_some(state.is_paused)
+        (!state.is_over()).then_some(state.is_paused)
     }
 
     /// The network's picture of the frame on show.
@@ -302,7 +332,7 @@ impl Shared {
         let Some(mut picture) = network.upscale(&frame) else {
             let is_cancelled = {
                 let state = self.state.lock();
-                !state.is_paused || state.is_flushing || state.is_ending
+                !state.is_paused || state.is_flushing || state.is_over()
             };
             if !is_cancelled {
                 self.give_up(at, "the network gave no picture; the shaders' stays");
@@ -328,18 +358,13 @@ impl Shared {
     }
 
     /// Puts `picture` on the screen in place of the frame at `at`, if that is still there.
-    fn show(
-        self: &Arc<Self>,
-        at: gst::ClockTime,
-        picture: gst::Buffer,
-        replay: &mut Option<JoinHandle<()>>,
-    ) {
+    fn show(self: &Arc<Self>, at: gst::ClockTime, picture: gst::Buffer) {
         if self.shown() != Some(at) {
             return;
         }
         let number = {
             let mut state = self.state.lock();
-            let is_wanted = state.is_paused && !state.is_flushing && !state.is_ending;
+            let is_wanted = state.is_paused && !state.is_flushing && !state.is_over();
             if !is_wanted || !state.journal.rewind(picture) {
                 return;
             }
@@ -347,11 +372,12 @@ impl Shared {
             state.replays += 1;
             state.replays
         };
-        self.flush(replay.take());
+        let replay = self.replay.lock().take();
+        self.flush(replay);
         let shared = self.clone();
         let send = move || shared.replay(number);
         match Builder::new().name("kizuna-replay".into()).spawn(send) {
-            Ok(thread) => *replay = Some(thread),
+            Ok(thread) => *self.replay.lock() = Some(thread),
             Err(_) => self.state.lock().end_replay(number, Err(gst::FlowError::Error)),
         }
         if let Some(element) = self.element.upgrade() {
@@ -404,17 +430,14 @@ impl Shared {
         }
         self.changed.notify_all();
     }
-
-    fn end_replay(&self, replay: JoinHandle<()>) {
-        if !replay.is_finished() {
-            // Whoever stops us alone leaves a sink that still holds the frame.
-            return self.flush(Some(replay));
-        }
-        let _ = replay.join();
-    }
 }
 
 impl State {
+    /// Whether nothing new is to be begun.
+    fn is_over(&self) -> bool {
+        self.is_retired || self.is_ending
+    }
+
     fn end_replay(&mut self, number: u64, flow: Result<gst::FlowSuccess, gst::FlowError>) {
         if self.replays == number {
             self.is_replaying = false;

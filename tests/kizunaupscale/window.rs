@@ -1,0 +1,116 @@
+//! A real window: what is seen on the screen of an X server while playing and on pause.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use gst::prelude::*;
+
+use crate::hybrid::{NETWORK, SHADER, wait};
+use crate::support::{alone, at, clip, pipeline, psnr, reference_of, shown, stat, until};
+
+/// An X server without a monitor.
+struct Screen {
+    server: Child,
+    name: String,
+}
+
+impl Screen {
+    fn open() -> Option<Self> {
+        let mut server = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-screen", "0", "640x480x24", "-nolisten", "tcp"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let mut number = String::new();
+        BufReader::new(server.stdout.take()?).read_line(&mut number).ok()?;
+        let name = format!(":{}", number.trim());
+        (!number.is_empty()).then_some(Self { server, name })
+    }
+
+    /// The upper left corner, as BGRx; by FFmpeg.
+    fn grab(&self, (width, height): (u32, u32)) -> Vec<u8> {
+        let size = format!("{width}x{height}");
+        let grabbed = Command::new("ffmpeg")
+            .args(["-v", "error", "-f", "x11grab", "-video_size", &size, "-i", &self.name])
+            .args(["-frames:v", "1", "-pix_fmt", "bgr0", "-f", "rawvideo", "-"])
+            .output()
+            .unwrap();
+        assert_eq!(grabbed.stdout.len() as u32, 4 * width * height, "{grabbed:?}");
+        grabbed.stdout
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// The fourth byte of a screen's pixel means nothing.
+fn colours(bgrx: &[u8]) -> Vec<u8> {
+    bgrx.chunks_exact(4).flat_map(|pixel| pixel[..3].to_vec()).collect()
+}
+
+#[test]
+fn the_screen_shows_the_network_on_pause_and_the_shaders_in_play() {
+    let _alone = alone();
+    let Some(screen) = Screen::open() else { return skip!("no Xvfb here") };
+    let dir = tempfile::tempdir().unwrap();
+    let film = clip(dir.path(), 120);
+    let format = "videoconvert ! video/x-raw,format=BGRx";
+    let by_shader = reference_of(&film, SHADER, format);
+    let by_network =
+        reference_of(&film, &format!("kizunaupscale profile=export {NETWORK}"), format);
+    let (pipeline, upscale) = pipeline(&format!(
+        "filesrc location={} ! decodebin ! kizunaupscale name=u profile=hybrid {NETWORK} ! {format} \
+         ! ximagesink name=sink display={} force-aspect-ratio=false",
+        film.display(),
+        screen.name
+    ));
+    let sink = pipeline.by_name("sink").unwrap();
+    let compare = |time| {
+        let seen = colours(&screen.grab((192, 108)));
+        let from = |frames: &[_]| psnr(&seen, &colours(at(frames, time)));
+        (from(&by_network), from(&by_shader))
+    };
+    wait(&pipeline, gst::State::Playing);
+    for round in 1..=3 {
+        until("half a second more", || {
+            shown(&sink).is_some_and(|(t, _)| t.mseconds() > 500 * round)
+        });
+        let before = stat::<u64>(&upscale, "paused-frames");
+        let begun = Instant::now();
+        wait(&pipeline, gst::State::Paused);
+        // Before the network is done the shaders' picture stays; it may be done already.
+        until("the network's frame", || stat::<u64>(&upscale, "paused-frames") > before);
+        let took = begun.elapsed();
+        let (mut network, mut shaders) = (0.0, 0.0);
+        until("it on the screen", || {
+            let Some((time, _)) = shown(&sink) else { return false };
+            (network, shaders) = compare(time);
+            network > 50.0
+        });
+        let (time, _) = shown(&sink).unwrap();
+        let begun = Instant::now();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        until("the next frame", || shown(&sink).is_some_and(|(t, _)| t > time));
+        println!(
+            "on pause at {time}: {network:.1} dB from the network's, {shaders:.1} from the shaders'; \
+             there after {took:.1?}, the next frame after {:.1?}",
+            begun.elapsed()
+        );
+        assert!(network > shaders + 6.0);
+    }
+    // In play the picture moves on while it is compared: any frame of the shaders' is right.
+    let seen = colours(&screen.grab((192, 108)));
+    let nearest = |frames: &[(gst::ClockTime, Vec<u8>)]| {
+        frames.iter().map(|(_, f)| psnr(&seen, &colours(f))).fold(0.0, f64::max)
+    };
+    let (network, shaders) = (nearest(&by_network), nearest(&by_shader));
+    println!("in play: {network:.1} dB from the network's, {shaders:.1} from the shaders'");
+    assert!(shaders > network);
+    wait(&pipeline, gst::State::Null);
+}
