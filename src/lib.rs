@@ -67,8 +67,9 @@ mod plugin {
         concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
         "MIT/X11",
         env!("CARGO_PKG_NAME"),
-        env!("CARGO_PKG_NAME"),
-        env!("CARGO_PKG_NAME"),
+        "Kizuna, anime super-resolution",
+        // The project has no address yet; these are GStreamer's own words for that.
+        "Unknown package origin",
         env!("BUILD_REL_DATE")
     );
 }

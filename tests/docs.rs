@@ -57,6 +57,32 @@ fn check(element: &str, mark: &str) {
     for (property, (name, default)) in own.iter().zip(&listed) {
         assert_eq!(property.name(), name);
         assert_eq!(&shown(property), default, "default of {name}");
-        assert!(property.blurb().is_some_and(|b| b.len() > 20), "blurb of {name}");
+    }
+}
+
+#[test]
+fn every_property_says_when_it_may_change() {
+    gst::init().unwrap();
+    gstkizuna::plugin_register_static().unwrap();
+    for element in ["kizunasr", "kizunashader", "kizunaupscale"] {
+        let element = gst::ElementFactory::make(element).build().unwrap();
+        let properties = element.list_properties();
+        for property in properties.iter().filter(|p| p.owner_type() == element.type_()) {
+            let (name, blurb) = (property.name(), property.blurb().unwrap_or_default());
+            assert!(blurb.len() > 20 && blurb.ends_with('.'), "blurb of {name}: {blurb}");
+            assert!(blurb.contains(when(property)), "{name} does not say when: {blurb}");
+        }
+    }
+}
+
+/// What a blurb says of when a property may change, by its flags.
+fn when(property: &gst::glib::ParamSpec) -> &'static str {
+    let flags = property.flags();
+    if !flags.contains(gst::glib::ParamFlags::WRITABLE) {
+        "May be read at any time."
+    } else if flags.contains(gst::PARAM_FLAG_MUTABLE_READY) {
+        "May change in NULL and READY."
+    } else {
+        "May change at any time"
     }
 }

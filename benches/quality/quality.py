@@ -81,11 +81,11 @@ def through_x264(frames, options):
     return run(["ffmpeg", "-v", "error", "-f", "matroska", "-i", "-", "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"], video)
 
 
-class Shader:
-    """kizunashader by gst-launch-1.0."""
+class Element:
+    """An element of ours by gst-launch-1.0; it doubles the size."""
 
-    def __init__(self, plugins, work):
-        self.work = work
+    def __init__(self, plugins, work, name="kizunashader"):
+        self.work, self.name = work, name
         self.environment = {**os.environ, "GST_PLUGIN_PATH": str(plugins), "GST_REGISTRY": str(work / "registry.bin")}
 
     def __call__(self, properties, raw, pixels, count, width=WIDTH // 2, height=HEIGHT // 2):
@@ -93,7 +93,7 @@ class Shader:
         source.write_bytes(raw)
         colour = "sRGB" if pixels == "rgb" else "bt709"
         line = (f"filesrc location={source} blocksize={len(raw) // count} ! rawvideoparse width={width} height={height} format={pixels} "
-                f"colorimetry={colour} framerate=24/1 ! kizunashader {properties} ! "
+                f"colorimetry={colour} framerate=24/1 ! {self.name} {properties} ! "
                 f"video/x-raw,format=RGB,width={2 * width},height={2 * height} ! filesink location={sink}")
         subprocess.run(["gst-launch-1.0", "-q", *line.split()], env=self.environment, check=True)
         return np.fromfile(sink, np.uint8).reshape(count, 2 * height, 2 * width, 3)
@@ -179,15 +179,20 @@ def moving_edge(shader):
     print(f"moving edge: slope {slopes[0]:.2f} -> {slopes[1]:.2f} codes a px ({100 * (slopes[1] / slopes[0] - 1):+.1f} %)")
 
 
+def ground_truths(work):
+    truths = [scene(*parts) for parts in SCENES.values()]
+    return truths + [render(work, *parts) for parts in RENDERS.values()]
+
+
 def main():
     plugins, work = map(Path, sys.argv[1:])
     work.mkdir(parents=True, exist_ok=True)
-    truths = [scene(*parts) for parts in SCENES.values()]
-    truths += [render(work, *parts) for parts in RENDERS.values()]
-    shader = Shader(plugins, work)
+    truths = ground_truths(work)
+    shader = Element(plugins, work)
     pictures(shader, truths)
     held_shot(shader, truths[0])
     moving_edge(shader)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -9,8 +9,8 @@ use gst::glib;
 use crate::keys;
 use crate::state::QUALITIES;
 
-const HELP: &str = "\
-play FILE_OR_URI [options]
+/// What follows the program's name, which differs where it is installed.
+const HELP: &str = "FILE_OR_URI [options]
 
   --shader FILE     an mpv user shader; may be repeated
   --model NAME|PATH the network for the frame on pause: one of models/*.toml, or an ONNX file (default: the embedded model)
@@ -62,7 +62,9 @@ impl Options {
                 }
                 Long("sink") => sink = args.value()?.string()?,
                 Short('h') | Long("help") => {
-                    println!("{HELP}{}", keys::HELP);
+                    let path = args.bin_name().map(Path::new);
+                    let name = path.and_then(Path::file_name).unwrap_or("play".as_ref());
+                    println!("{} {HELP}{}", name.display(), keys::HELP);
                     return Ok(None);
                 }
                 _ => return Err(argument.unexpected().into()),

@@ -1,12 +1,12 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-const HELP: &str = "\
-upscale_file IN OUT [options]
+/// What follows the program's name, which differs where it is installed.
+const HELP: &str = "IN OUT [options]
 
   IN                    a video file
   OUT                   .mp4 .m4v .mov .mkv; sound and subtitles are copied where that kind of file takes them
@@ -59,7 +59,9 @@ impl Options {
                 Long("deinterlace") => deinterlace = true,
                 Long("force") => force = true,
                 Short('h') | Long("help") => {
-                    print!("{HELP}");
+                    let path = args.bin_name().map(Path::new);
+                    let name = path.and_then(Path::file_name).unwrap_or("upscale_file".as_ref());
+                    print!("{} {HELP}", name.display());
                     return Ok(None);
                 }
                 _ => return Err(argument.unexpected().into()),

@@ -31,8 +31,8 @@ pub struct Found {
 /// The directories in which cards, weights and runtimes are looked for, most specific first; only those that exist.
 ///
 /// `model_dir` is the property; `plugin_dir` the folder that holds the plugin. Between them come the environment variable
-/// `KIZUNA_MODEL_PATH` (separated as `PATH` is), the user's data directory and the system's; after them a checkout's
-/// `models/`, where the plugin lies in its `target/`.
+/// `KIZUNA_MODEL_PATH` (separated as `PATH` is), the user's data directory and the system's; after them `share/kizuna` of the
+/// prefix that the plugin was installed to, and a checkout's `models/`, where the plugin lies in its `target/`.
 pub fn data_dirs(plugin_dir: Option<&Path>, model_dir: Option<&Path>) -> Vec<PathBuf> {
     let places = Places { plugin_dir, model_dir, env: &|name| std::env::var_os(name) };
     let mut dirs: Vec<PathBuf> = Vec::new();
@@ -59,6 +59,7 @@ impl Places<'_> {
         if let Some(plugin) = self.plugin_dir {
             dirs.push(plugin.join("kizuna"));
             dirs.push(plugin.into());
+            dirs.extend(prefix(plugin).map(|prefix| prefix.join("share/kizuna")));
             dirs.extend(checkout(plugin).map(|root| root.join("models")));
         }
         dirs
@@ -92,6 +93,13 @@ impl Places<'_> {
         let value = (self.env)(name).unwrap_or_default();
         std::env::split_paths(&value).filter(|dir| !dir.as_os_str().is_empty()).collect()
     }
+}
+
+/// Where the plugin was installed to, if `dir` is GStreamer's directory of plugins in some prefix.
+fn prefix(dir: &Path) -> Option<&Path> {
+    let is_lib = |dir: &&Path| dir.file_name().is_some_and(|name| name == "lib" || name == "lib64");
+    let plugins = dir.ends_with("gstreamer-1.0").then_some(dir)?;
+    plugins.ancestors().take(3).find(is_lib)?.parent()
 }
 
 /// The checkout of this project that `dir` lies in.
@@ -288,6 +296,17 @@ mod tests {
         assert_eq!(dirs[..3], ["/first", "/a", "/b"].map(PathBuf::from));
         assert!(dirs[3].starts_with("/home/x") && dirs[3].ends_with("kizuna"));
         assert_eq!(dirs.last(), Some(&PathBuf::from("/plugins")));
+    }
+
+    #[test]
+    fn a_prefix_has_its_models_wherever_it_lies() {
+        for plugins in ["lib/x86_64-linux-gnu/gstreamer-1.0", "lib64/gstreamer-1.0"] {
+            let plugins = Path::new("/opt/kizuna").join(plugins);
+            assert_eq!(prefix(&plugins), Some(Path::new("/opt/kizuna")));
+        }
+        for other in ["/opt/lib/plugins", "/opt/gstreamer-1.0", "/lib/a/b/gstreamer-1.0"] {
+            assert_eq!(prefix(Path::new(other)), None, "{other}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `cargo xtask`: what cargo itself cannot say. Run it without arguments for the list of commands.
 
 mod bench;
+mod deb;
 mod demo;
 mod fetch;
 mod models;
@@ -8,6 +9,7 @@ mod progress;
 mod reference;
 mod setup;
 mod test;
+mod tool;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,6 +25,8 @@ cargo xtask COMMAND
   demo IN OUT    the same for your own video file; --model NAME chooses the network
   bench          kizunasr beside its peers: tables and a plot into benches/results and README (a quarter of an hour);
                  --quick takes some minutes, --only WORD takes the cases whose name holds the word
+  deb            a Debian package into target/deb, with the models that are there; --try installs, runs and purges it on
+                 a bare Debian 12 in a folder under /tmp (as root)
   test           setup, then every check and test: what continuous integration runs
 ";
 
@@ -39,7 +43,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     use lexopt::prelude::*;
     let root = root();
-    let (mut words, mut model) = (Vec::new(), None);
+    let (mut words, mut model, mut attempt) = (Vec::new(), None, false);
     let mut benchmark = bench::Options::default();
     let mut args = lexopt::Parser::from_env();
     while let Some(argument) = args.next()? {
@@ -48,6 +52,7 @@ fn run() -> Result<()> {
             Long("model") => model = Some(args.value()?),
             Long("quick") => benchmark.quick = true,
             Long("only") => benchmark.only = Some(args.value()?.string()?),
+            Long("try") => attempt = true,
             Short('h') | Long("help") => {
                 print!("{HELP}");
                 return Ok(());
@@ -63,6 +68,7 @@ fn run() -> Result<()> {
         ("setup", []) => setup::all(&root),
         ("models", []) => models::make_all(&root),
         ("bench", []) => bench::run(&root, &benchmark),
+        ("deb", []) => deb::run(&root, attempt),
         ("test", []) => test::run(&root),
         ("demo", []) => demo::run(&root, demo::Options { films: None, model }),
         ("demo", [source, result]) => {

@@ -1,11 +1,11 @@
 //! `cargo xtask test`: everything that must hold before a change lands.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{progress, reference, setup};
+use crate::{progress, reference, setup, tool};
 
 /// Reads the dependencies' licences, and keeps unwanted ones out (`deny.toml`).
 const CARGO_DENY: &str = "0.20.2";
@@ -32,7 +32,7 @@ pub fn run(root: &Path) -> Result<()> {
     docs.env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps", "--quiet"]);
     progress::show(docs, "documentation")?;
 
-    let mut deny = Command::new(cargo_deny(root)?);
+    let mut deny = Command::new(tool::cargo(root, "cargo-deny", CARGO_DENY)?);
     deny.current_dir(root).args(["--log-level", "warn", "check", "licenses", "bans"]);
     progress::show(deny, "licences and bans of the dependencies")?;
 
@@ -77,32 +77,4 @@ pub fn gstreamer_environment(command: &mut Command, plugins: &Path) {
         .env("GST_REGISTRY", plugins.join("gst-registry.bin"))
         .env("GST_GL_WINDOW", "egl-device")
         .env("GST_GL_PLATFORM", "egl");
-}
-
-/// cargo-deny: the user's, if it is the same version, else one of our own under `target/tools`.
-fn cargo_deny(root: &Path) -> Result<PathBuf> {
-    let tools = root.join("target/tools");
-    for candidate in [PathBuf::from("cargo-deny"), tools.join("bin/cargo-deny")] {
-        let version = Command::new(&candidate).arg("--version").output();
-        if version.is_ok_and(|o| o.stdout.trim_ascii().ends_with(CARGO_DENY.as_bytes())) {
-            return Ok(candidate);
-        }
-    }
-    let mut install = cargo(root);
-    install
-        .args([
-            "install",
-            "--locked",
-            "--quiet",
-            "cargo-deny",
-            "--version",
-            CARGO_DENY,
-            "--no-default-features",
-        ])
-        .arg("--root")
-        .arg(&tools)
-        .arg("--target-dir")
-        .arg(tools.join("build"));
-    progress::run(install, &format!("building cargo-deny {CARGO_DENY} once (some minutes)"))?;
-    Ok(tools.join("bin/cargo-deny"))
 }

@@ -148,6 +148,7 @@ impl ObjectSubclass for KizunaShader {
     const NAME: &'static str = "GstKizunaShader";
     type Type = super::KizunaShader;
     type ParentType = gst_video::VideoFilter;
+    type Interfaces = (gst::Preset,);
 }
 
 impl ObjectImpl for KizunaShader {
@@ -176,6 +177,8 @@ impl ObjectImpl for KizunaShader {
 
 impl GstObjectImpl for KizunaShader {}
 
+impl PresetImpl for KizunaShader {}
+
 impl ElementImpl for KizunaShader {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
         static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
@@ -183,7 +186,7 @@ impl ElementImpl for KizunaShader {
                 "Kizuna real-time shaders",
                 "Filter/Effect/Converter/Video/Scaler",
                 "Upscales anime in real time by OpenGL shaders: five stages of our own, and any mpv user shader",
-                "The Kizuna developers",
+                env!("CARGO_PKG_AUTHORS"),
             )
         });
         Some(&METADATA)

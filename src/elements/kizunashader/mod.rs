@@ -15,7 +15,7 @@
 //! ```
 //!
 //! ```text
-//! GObject → GstObject → GstElement → GstBaseTransform → GstVideoFilter → KizunaShader
+//! GObject → GstObject → GstElement → GstBaseTransform → GstVideoFilter → KizunaShader; implements GstPreset
 //! ```
 
 use gst::glib;
@@ -41,7 +41,8 @@ mod imp;
 glib::wrapper! {
     /// The element `kizunashader`.
     pub struct KizunaShader(ObjectSubclass<imp::KizunaShader>)
-        @extends gst_video::VideoFilter, gst_base::BaseTransform, gst::Element, gst::Object;
+        @extends gst_video::VideoFilter, gst_base::BaseTransform, gst::Element, gst::Object,
+        @implements gst::Preset;
 }
 
 /// Registers the element and marks its enums as part of the plugin's API.

@@ -27,7 +27,7 @@ pub struct Status {
 pub fn properties() -> [glib::ParamSpec; 1] {
     [glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
         .nick("statistics")
-        .blurb("Figures so far: frames, reused (those whose picture had just come in by memory: the last output once more), seconds (at work), fps, device, passes (an array of name and milliseconds on the device, -1 where not known yet) and skipped (an array of name, place and reason)")
+        .blurb("Figures so far: frames, reused (those whose picture had just come in by memory: the last output once more), seconds (at work), fps, device, passes (an array of name and milliseconds on the device, -1 where not known yet) and skipped (an array of name, place and reason). May be read at any time.")
         .read_only()
         .build()]
 }

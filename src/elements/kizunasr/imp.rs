@@ -249,6 +249,7 @@ impl ObjectSubclass for KizunaSr {
     const NAME: &'static str = "GstKizunaSr";
     type Type = super::KizunaSr;
     type ParentType = gst_video::VideoFilter;
+    type Interfaces = (gst::Preset,);
 }
 
 impl ObjectImpl for KizunaSr {
@@ -282,6 +283,8 @@ impl ObjectImpl for KizunaSr {
 
 impl GstObjectImpl for KizunaSr {}
 
+impl PresetImpl for KizunaSr {}
+
 impl ElementImpl for KizunaSr {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
         static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
@@ -289,7 +292,7 @@ impl ElementImpl for KizunaSr {
                 "Kizuna AI super-resolution",
                 "Filter/Effect/Converter/Video/Scaler",
                 "Upscales anime by a neural network, tile by tile, on this machine alone",
-                "The Kizuna developers",
+                env!("CARGO_PKG_AUTHORS"),
             )
         });
         Some(&METADATA)
@@ -467,7 +470,7 @@ impl VideoFilterImpl for KizunaSr {
         if video::is_hdr(&in_info) {
             gst::element_imp_info!(self, gst::StreamError::Format, ("{HDR}"));
         }
-        let is_live = video::is_live(&self.obj().sink_pad());
+        let is_live = video::is_live(self.obj().sink_pad());
         let mut session = self.session.lock();
         // Frames of the old kind leave before the new caps.
         if let Some(session) = &*session {

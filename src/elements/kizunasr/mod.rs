@@ -13,7 +13,7 @@
 //! ```
 //!
 //! ```text
-//! GObject → GstObject → GstElement → GstBaseTransform → GstVideoFilter → KizunaSr
+//! GObject → GstObject → GstElement → GstBaseTransform → GstVideoFilter → KizunaSr; implements GstPreset
 //! ```
 
 use gst::glib;
@@ -38,7 +38,8 @@ mod imp;
 glib::wrapper! {
     /// The element `kizunasr`.
     pub struct KizunaSr(ObjectSubclass<imp::KizunaSr>)
-        @extends gst_video::VideoFilter, gst_base::BaseTransform, gst::Element, gst::Object;
+        @extends gst_video::VideoFilter, gst_base::BaseTransform, gst::Element, gst::Object,
+        @implements gst::Preset;
 }
 
 /// Registers the element and marks its enums as part of the plugin's API.

@@ -195,7 +195,7 @@ pub fn properties() -> Vec<glib::ParamSpec> {
         string("model", "model", format!(
             "A model's name (e.g. animevideov3-x2) or the path of an .onnx file; none is the embedded anime4k-vl. {ANY}")),
         string("model-dir", "model directory", format!(
-            "Directory searched first for models; then KIZUNA_MODEL_PATH, the user's and the system's data directories, and models/ of a checkout. {ANY}")),
+            "Directory searched first for models; then KIZUNA_MODEL_PATH, the user's and the system's data directories, those of the plugin's own prefix, and models/ of a checkout. {ANY}")),
         glib::ParamSpecEnum::builder_with_default("provider", d.provider)
             .nick("provider")
             .blurb(&format!("Who does the arithmetic; one that is named and cannot run is an error unless fallback has cpu. {ANY}"))

@@ -18,17 +18,17 @@ pub fn properties() -> [glib::ParamSpec; 3] {
     [
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("statistics")
-            .blurb("Figures so far: frames, plain-frames, tiles, pixels-inferred and pixels-total (with and without reuse), fallbacks, loading (whether a network is being loaded in the background), seconds (at work), fps, read-seconds, infer-seconds and write-seconds (stages, which overlap), provider, precision, tile-width, tile-height, halo, tiles-per-frame, passes")
+            .blurb("Figures so far: frames, plain-frames, tiles, pixels-inferred and pixels-total (with and without reuse), fallbacks, loading (whether a network is being loaded in the background), seconds (at work), fps, read-seconds, infer-seconds and write-seconds (stages, which overlap), provider, precision, tile-width, tile-height, halo, tiles-per-frame, passes. May be read at any time.")
             .read_only()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("model-info")
             .nick("model information")
-            .blurb("What was found out about the model, and where from: scale, channels, layout, range, halo and more; known from PAUSED on")
+            .blurb("What was found out about the model, and where from: scale, channels, layout, range, halo and more; known from PAUSED on. May be read at any time.")
             .read_only()
             .build(),
         glib::ParamSpecString::builder("active-provider")
             .nick("active provider")
-            .blurb("Provider, runtime, device and precision that really run, and why others do not; known from PAUSED on")
+            .blurb("Provider, runtime, device and precision that really run, and why others do not; known from PAUSED on. May be read at any time.")
             .read_only()
             .build(),
     ]

@@ -220,6 +220,7 @@ impl ObjectSubclass for KizunaUpscale {
     const NAME: &'static str = "GstKizunaUpscale";
     type Type = super::KizunaUpscale;
     type ParentType = gst::Bin;
+    type Interfaces = (gst::Preset,);
 }
 
 impl ObjectImpl for KizunaUpscale {
@@ -232,10 +233,10 @@ impl ObjectImpl for KizunaUpscale {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let Some((parts, ..)) = self.inside() else { return };
-        if pspec.name() == "profile" {
-            if let Ok(profile) = value.get() {
-                *self.profile.lock() = profile;
-            }
+        if pspec.name() == "profile"
+            && let Ok(profile) = value.get()
+        {
+            *self.profile.lock() = profile;
         }
         let children = settings::children(&parts, pspec.name());
         for child in &children {
@@ -277,6 +278,8 @@ impl ObjectImpl for KizunaUpscale {
 
 impl GstObjectImpl for KizunaUpscale {}
 
+impl PresetImpl for KizunaUpscale {}
+
 impl ElementImpl for KizunaUpscale {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
         static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
@@ -284,7 +287,7 @@ impl ElementImpl for KizunaUpscale {
                 "Kizuna shaders and network together",
                 "Filter/Effect/Converter/Video/Scaler",
                 "Upscales anime by shaders, by a neural network between shaders, or by the one while playing and the other on pause",
-                "The Kizuna developers",
+                env!("CARGO_PKG_AUTHORS"),
             )
         });
         Some(&METADATA)

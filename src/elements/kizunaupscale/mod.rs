@@ -16,7 +16,7 @@
 //! ```
 //!
 //! ```text
-//! GObject → GstObject → GstElement → GstBin → KizunaUpscale
+//! GObject → GstObject → GstElement → GstBin → KizunaUpscale; implements GstChildProxy and GstPreset
 //! ```
 
 use gst::glib;
@@ -40,7 +40,7 @@ glib::wrapper! {
     /// The element `kizunaupscale`.
     pub struct KizunaUpscale(ObjectSubclass<imp::KizunaUpscale>)
         @extends gst::Bin, gst::Element, gst::Object,
-        @implements gst::ChildProxy;
+        @implements gst::ChildProxy, gst::Preset;
 }
 
 /// Registers the element and marks its enum as part of the plugin's API.

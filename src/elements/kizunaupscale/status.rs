@@ -30,12 +30,18 @@ pub fn properties() -> [glib::ParamSpec; 3] {
         structure(
             "stats",
             "statistics",
-            "Figures so far: profile, children (those that frames go through), without-network (why shaders run alone although the profile has a network), paused-frames (upscaled by the network while paused), switches (of profile while playing), and the stats of each child by its name: shader, before, ai, after",
+            "Figures so far: profile, children (those that frames go through), without-network (why shaders run alone although the profile has a network), paused-frames (upscaled by the network while paused), switches (of profile while playing), and the stats of each child by its name: shader, before, ai, after. May be read at any time.",
         ),
-        structure("model-info", "model information", "The network's model-info, as ai::model-info"),
+        structure(
+            "model-info",
+            "model information",
+            "The network's model-info, as ai::model-info. May be read at any time.",
+        ),
         glib::ParamSpecString::builder("active-provider")
             .nick("active provider")
-            .blurb("The network's active-provider, as ai::active-provider")
+            .blurb(
+                "The network's active-provider, as ai::active-provider. May be read at any time.",
+            )
             .read_only()
             .build(),
     ]
