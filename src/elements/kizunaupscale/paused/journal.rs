@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-/// Frames that lie between us and the screen; where there are more, the oldest are forgotten.
-const MOST_FRAMES: usize = 64;
+/// Bytes of frames that may lie between us and the screen; where there are more, the oldest are forgotten.
+const MOST_BYTES: usize = 256 << 20;
 
 /// What went downstream, in order.
 #[derive(Debug, Clone)]
@@ -50,9 +50,15 @@ impl Journal {
         if is_sent {
             self.sent = self.items.len();
         }
-        let frames = self.items.iter().filter(|item| matches!(item, Item::Frame(_))).count();
-        if frames > MOST_FRAMES && self.sent > 0 {
-            while self.pass() && !matches!(self.items.front(), None | Some(Item::Frame(_))) {}
+        let bytes = |item: &Item| match item {
+            Item::Frame(frame) => frame.input.size() + frame.output.size(),
+            Item::Event(_) => 0,
+        };
+        let mut kept = self.items.iter().map(bytes).sum::<usize>();
+        // What is not sent yet must not be lost.
+        while kept > MOST_BYTES && self.sent > 1 {
+            kept -= self.items.front().map_or(0, bytes);
+            self.pass();
         }
     }
 
@@ -117,7 +123,7 @@ mod tests {
     use super::*;
 
     fn frame(ms: u64) -> Item {
-        let mut output = gst::Buffer::new();
+        let mut output = gst::Buffer::from_mut_slice(vec![0_u8; 1 << 20]);
         output.make_mut().set_pts(gst::ClockTime::from_mseconds(ms));
         Item::Frame(Frame { input: output.clone(), caps: gst::Caps::new_any(), output })
     }
@@ -170,8 +176,9 @@ mod tests {
     fn it_does_not_grow_for_ever() {
         gst::init().unwrap();
         let mut journal = Journal::default();
-        (0..1000).for_each(|ms| journal.push(frame(ms), true));
-        assert!(journal.items.len() <= MOST_FRAMES);
-        assert!(journal.frame(gst::ClockTime::from_mseconds(1000 - MOST_FRAMES as u64)).is_some());
+        // Input and output are one buffer here, and count twice.
+        (0..300).for_each(|ms| journal.push(frame(ms), true));
+        assert_eq!(journal.items.len(), 128);
+        assert!(journal.frame(gst::ClockTime::from_mseconds(300 - 128)).is_some());
     }
 }

@@ -130,15 +130,8 @@ impl Paused {
         if shared.enter().is_err() {
             return false;
         }
-        let sent = forward();
-        match shared.leave(if sent {
-            Ok(gst::FlowSuccess::Ok)
-        } else {
-            Err(gst::FlowError::Flushing)
-        }) {
-            Ok(_) => true,
-            Err(_) => sent,
-        }
+        let sent = if forward() { Ok(gst::FlowSuccess::Ok) } else { Err(gst::FlowError::Flushing) };
+        shared.leave(sent).is_ok()
     }
 
     /// What comes out of the shaders, on its way downstream.
@@ -181,9 +174,7 @@ impl Paused {
         (state.done, state.flow, state.input) = (None, None, None);
         state.journal.flush();
     }
-}
 
-impl Paused {
     /// Gives the network and its children back. Whether what was sent has been sent again: until then the stream has to come by
     /// here.
     pub fn retire(&self) -> bool {
