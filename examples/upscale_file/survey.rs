@@ -1,0 +1,156 @@
+//! A look through a whole film without decoding it: what is in it, picture by picture.
+//!
+//! It is taken of the film to read, before any work is done, and of the film that was written, before it gets its name.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Result, bail};
+use gst::prelude::*;
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+
+use crate::access::is_entry;
+use crate::cut::Picture;
+use crate::demux::{link_to_nowhere, media_type, open, stream_id};
+use crate::pipeline::{Running, TICK, running_time};
+use crate::progress::Progress;
+
+/// What a file holds.
+pub struct Survey {
+    /// Its streams, as they come.
+    pub streams: Vec<Stream>,
+    /// Its chapters.
+    pub chapters: Option<gst::Toc>,
+}
+
+/// A stream of a file.
+pub struct Stream {
+    /// The same whenever the file is opened.
+    pub id: String,
+    /// "video/x-h264"
+    pub media: String,
+    /// What the file says about the stream and about itself.
+    pub tags: Vec<gst::TagList>,
+    /// Its packets; pictures, if it is video.
+    pub packets: Vec<Picture>,
+    /// Of the pictures and their times.
+    sum: Sha256,
+}
+
+impl Stream {
+    /// A checksum of the video: all that segments depend on.
+    pub fn sum(&self) -> String {
+        self.sum.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// When the last packet ends, in ns.
+    pub fn end(&self) -> i64 {
+        let ends = self.packets.iter().filter_map(|p| Some(p.time? + p.duration as i64));
+        ends.max().unwrap_or(0)
+    }
+
+    fn is_visual(&self) -> bool {
+        self.media.starts_with("video/") || self.media.starts_with("image/")
+    }
+
+    fn note(&mut self, pad: &gst::Pad, buffer: &gst::BufferRef) {
+        let (Some(caps), Some(segment)) =
+            (pad.current_caps(), pad.sticky_event::<gst::event::Segment>(0))
+        else {
+            return;
+        };
+        let is_visual = self.is_visual();
+        let picture = Picture {
+            time: running_time(segment.segment(), buffer),
+            duration: buffer.duration().map_or(0, gst::ClockTime::nseconds),
+            is_entry: is_visual && is_entry(&caps, buffer),
+        };
+        if is_visual && let Ok(map) = buffer.map_readable() {
+            self.sum.update(picture.time.unwrap_or(i64::MIN).to_le_bytes());
+            self.sum.update((map.len() as u64).to_le_bytes());
+            self.sum.update(&map);
+        }
+        self.packets.push(picture);
+    }
+}
+
+impl Survey {
+    /// Looks through a file; none where the user stopped it.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of(file: &Path, stop: &AtomicBool, progress: &Progress) -> Result<Option<Self>> {
+        let (pipeline, parser) = open(file)?;
+        let seen: Arc<Mutex<Seen>> = Arc::default();
+        let (all, weak) = (seen.clone(), pipeline.downgrade());
+        parser.connect_pad_added(move |parser, pad| {
+            all.lock().streams.push(listen(pad, &all));
+            let Some(pipeline) = weak.upgrade() else { return };
+            if let Err(error) = link_to_nowhere(&pipeline, pad) {
+                gst::element_error!(parser, gst::StreamError::Demux, ("{error:#}"));
+            }
+        });
+        let running = Running::start(pipeline)?;
+        while !running.poll(TICK, progress)? {
+            if stop.load(Ordering::SeqCst) {
+                return Ok(None);
+            }
+        }
+        drop(running);
+        let seen = std::mem::take(&mut *seen.lock());
+        let take = |stream: &Arc<Mutex<Stream>>| std::mem::replace(&mut *stream.lock(), nothing());
+        let streams = seen.streams.iter().map(take).collect();
+        Ok(Some(Self { streams, chapters: seen.chapters }))
+    }
+
+    /// The video: motion JPEG is a row of pictures, but where there is other video, pictures are covers.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn video(&self) -> Result<&Stream> {
+        let of = |kind| self.streams.iter().find(|stream| stream.media.starts_with(kind));
+        let Some(video) = of("video/").or_else(|| of("image/")) else {
+            let others: Vec<_> = self.streams.iter().map(|stream| &*stream.media).collect();
+            bail!("there is no video in this file, only: {}", others.join(", "));
+        };
+        Ok(video)
+    }
+}
+
+#[derive(Default)]
+struct Seen {
+    streams: Vec<Arc<Mutex<Stream>>>,
+    chapters: Option<gst::Toc>,
+}
+
+fn nothing() -> Stream {
+    let (id, media) = (String::new(), String::new());
+    Stream { id, media, tags: Vec::new(), packets: Vec::new(), sum: Sha256::new() }
+}
+
+/// Notes all that comes out of a pad.
+fn listen(pad: &gst::Pad, seen: &Arc<Mutex<Seen>>) -> Arc<Mutex<Stream>> {
+    let stream = Stream { id: stream_id(pad), media: media_type(pad), ..nothing() };
+    let stream = Arc::new(Mutex::new(stream));
+    let (noted, seen) = (stream.clone(), Arc::downgrade(seen));
+    let wanted = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+    pad.add_probe(wanted, move |pad, info| {
+        match &info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => noted.lock().note(pad, buffer),
+            Some(gst::PadProbeData::Event(event)) => match event.view() {
+                gst::EventView::Tag(tags) => noted.lock().tags.push(tags.tag_owned()),
+                gst::EventView::Toc(toc) => {
+                    if let Some(seen) = seen.upgrade() {
+                        seen.lock().chapters = Some(toc.toc().0.to_owned());
+                    }
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        gst::PadProbeReturn::Ok
+    });
+    stream
+}
