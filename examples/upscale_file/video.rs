@@ -73,8 +73,9 @@ impl Video {
              ! queue name=decoded max-size-buffers=3 max-size-bytes=0 max-size-time=0 {deinterlace} \
              ! kizunasr name=upscaler ! capsfilter name=size \
              ! queue max-size-buffers=3 max-size-bytes=0 max-size-time=0 \
-             ! x264enc name=last pass=qual quantizer={} vbv-buf-capacity=0 psy-tune=animation threads={THREADS}",
-            options.crf
+             ! x264enc name=last pass=qual quantizer={} vbv-buf-capacity=0 psy-tune=animation threads={THREADS} {}",
+            options.crf,
+            instructions()
         );
         let bin = bin(&description)?;
         let part = |name| part(&bin, name);
@@ -136,6 +137,16 @@ impl Video {
         let stats = structure(&self.upscaler, "stats");
         stats.and_then(|s| s.get::<f64>("seconds").ok()).unwrap_or(0.0)
     }
+}
+
+/// x264's macroblock tree reads memory that nobody wrote, where it has AVX-512 and the width is no multiple of 128 (seen with
+/// version 164): two runs then write different films. With less than AVX-512 they are the same.
+fn instructions() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") {
+        return "option-string=asm=AVX2";
+    }
+    ""
 }
 
 /// What `kizunasr` takes by itself at most, of what is free now: tiles depend on it, and so must not be chosen anew in each run.
