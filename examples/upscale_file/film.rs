@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use crate::cut::{Segment, cut};
 use crate::join::Parts;
 use crate::manifest::Manifest;
+use crate::matroska;
 use crate::options::Options;
 use crate::output::Output;
 use crate::packets;
@@ -110,7 +111,7 @@ impl Run<'_> {
 
     /// Puts the film together and looks at it; whether the user let it.
     fn join(&self, work: &Work, progress: &mut Progress) -> Result<bool> {
-        self.warn_of_losses(progress);
+        self.warn_of_losses(progress)?;
         let mut times = Vec::new();
         for number in 0..self.segments.len() {
             let file = work.segment(number);
@@ -130,7 +131,9 @@ impl Run<'_> {
         if !parts.join(self.stop, progress)? {
             return Ok(false);
         }
-        if !self.output.is_matroska() {
+        if self.output.is_matroska() {
+            matroska::finish(&work.joined(), &self.options.input)?;
+        } else {
             stamp::remove_dates(&work.joined())?;
         }
         let Some(written) = Survey::of(&work.joined(), self.stop, progress)? else {
@@ -140,12 +143,16 @@ impl Run<'_> {
         Ok(true)
     }
 
-    fn warn_of_losses(&self, progress: &Progress) {
-        if self.film.chapters.is_some() && !self.output.is_matroska() {
-            progress.warn(
-                "chapters are left out: this kind of file cannot hold them; an OUT that ends in .mkv can",
-            );
+    fn warn_of_losses(&self, progress: &Progress) -> Result<()> {
+        let has_attachments = matroska::attachments(&self.options.input)?.is_some();
+        let losses = [(self.film.chapters.is_some(), "chapters"), (has_attachments, "attachments")];
+        for (_, what) in losses.iter().filter(|(is_lost, _)| *is_lost && !self.output.is_matroska())
+        {
+            progress.warn(&format!(
+                "{what} are left out: this kind of file cannot hold them; an OUT that ends in .mkv can"
+            ));
         }
+        Ok(())
     }
 }
 

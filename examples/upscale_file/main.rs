@@ -19,7 +19,8 @@
 //!   join.rs         segments and all other streams ! muxer ! one file
 //!     streams.rs      how the muxer takes each stream
 //!     text.rs         subtitles as muxers take them
-//!     stamp.rs        no date, so that two runs give the same file
+//!     matroska.rs     attachments, and text of tags, which the muxer cannot do
+//!     stamp.rs        no date in MP4, so that two runs give the same file
 //!   verify.rs       the file is surveyed and compared before it gets its name
 //! demux.rs        films taken apart
 //! pipeline.rs     what all pipelines have in common
@@ -32,6 +33,7 @@ mod demux;
 mod film;
 mod join;
 mod manifest;
+mod matroska;
 mod options;
 mod output;
 mod packets;

@@ -45,12 +45,6 @@ impl Stream {
         self.sum.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// When the last packet ends, in ns.
-    pub fn end(&self) -> i64 {
-        let ends = self.packets.iter().filter_map(|p| Some(p.time? + p.duration as i64));
-        ends.max().unwrap_or(0)
-    }
-
     fn is_visual(&self) -> bool {
         self.media.starts_with("video/") || self.media.starts_with("image/")
     }
@@ -61,6 +55,8 @@ impl Stream {
         else {
             return;
         };
+        // Some parsers know it with the first packet only.
+        self.media = media_type(pad);
         let is_visual = self.is_visual();
         let picture = Picture {
             time: running_time(segment.segment(), buffer),

@@ -19,8 +19,10 @@ fn film(folder: &std::path::Path) {
     fs::write(folder.join("chapters.txt"), chapters).expect("a file");
     let inputs = ["-i", "plain.mkv", "-i", "chapters.txt", "-map", "0", "-map_metadata", "1"];
     let tags = ["-metadata:s:v:0", "title=Picture", "-metadata:s:a:0", "language=jpn"];
-    let more = ["-metadata:s:a:1", "title=Comment", "-c", "copy", "in.mkv"];
-    ffmpeg(&[&inputs[..], &tags, &more].concat(), folder);
+    let more = ["-metadata:s:a:1", "title=Comment 絆", "-c", "copy"];
+    fs::write(folder.join("font.ttf"), [7; 5000]).expect("a file");
+    let font = ["-attach", "font.ttf", "-metadata:s:t", "mimetype=font/ttf", "in.mkv"];
+    ffmpeg(&[&inputs[..], &tags, &more, &font].concat(), folder);
 }
 
 #[test]
@@ -34,22 +36,36 @@ fn chapters_and_tags() {
     assert_eq!(probe("in.mkv", chapters, folder), probe("out.mkv", chapters, folder));
     let format = "format_tags=title,artist";
     assert!(probe("in.mkv", format, folder).contains("Somebody"));
-    for word in ["The Film", "Somebody"] {
+    for word in ["\"The Film\"", "\"Somebody\""] {
         assert!(probe("out.mkv", format, folder).contains(word), "{word}");
     }
     let streams = probe("out.mkv", "stream_tags=language,title", folder);
-    for word in ["Picture", "jpn", "Comment"] {
+    for word in ["Picture", "jpn", "Comment 絆"] {
         assert!(streams.contains(word), "{word}: {streams}");
     }
 }
 
 #[test]
-fn mp4_says_that_chapters_are_lost() {
+fn attachments() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    film(folder);
+    succeed(upscale(&["in.mkv", "out.mkv"], folder));
+    let entries = "stream=codec_type,codec_name:stream_tags=filename,mimetype";
+    assert!(probe("out.mkv", entries, folder).contains("font.ttf"));
+    // ffmpeg wants something to write beside the attachment.
+    ffmpeg(&["-dump_attachment:t", "copy.ttf", "-i", "out.mkv", "-f", "null", "-"], folder);
+    assert_eq!(fs::read(folder.join("copy.ttf")).expect("the attachment"), [7; 5000]);
+}
+
+#[test]
+fn mp4_says_what_is_lost() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     film(folder);
     let output = succeed(upscale(&["in.mkv", "out.mp4"], folder));
     assert!(stderr(&output).contains("chapters are left out"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("attachments are left out"), "{}", stderr(&output));
     assert!(probe("out.mp4", "format_tags=title", folder).contains("The Film"));
     assert!(probe("out.mp4", "stream_tags=language", folder).contains("jpn"));
 }
