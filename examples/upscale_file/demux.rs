@@ -7,6 +7,7 @@ use gst::prelude::*;
 
 use crate::pipeline::{Running, TICK, make, nowhere, pad, text};
 use crate::progress::Progress;
+use crate::survey::Stream;
 
 /// Coded pictures that wait for the one who asked for them.
 const WAITING: u32 = 64;
@@ -41,20 +42,22 @@ pub fn stream_id(pad: &gst::Pad) -> String {
 pub struct Pictures {
     running: Running,
     sink: gst_app::AppSink,
+    timeline: Option<gst::Segment>,
 }
 
 impl Pictures {
-    /// Opens the film; `stream` is the id of its video.
+    /// Opens the film; `video` is the stream that is wanted.
     ///
     /// # Errors
     /// An element that is missing.
-    pub fn open(film: &Path, stream: &str) -> Result<Self> {
+    pub fn open(film: &Path, video: &Stream) -> Result<Self> {
         let (pipeline, parser) = open(film)?;
         let sink = gst_app::AppSink::builder().sync(false).max_buffers(WAITING).build();
         // Without it the pipeline would wait for a stream that comes late.
         sink.set_async(false);
         pipeline.add(&sink)?;
-        let (weak, wanted, video) = (pipeline.downgrade(), stream.to_owned(), sink.downgrade());
+        let timeline = video.timeline().cloned();
+        let (weak, wanted, video) = (pipeline.downgrade(), video.id.clone(), sink.downgrade());
         parser.connect_pad_added(move |parser, stream| {
             let (Some(pipeline), Some(video)) = (weak.upgrade(), video.upgrade()) else { return };
             let is_video =
@@ -68,7 +71,7 @@ impl Pictures {
                 gst::element_error!(parser, gst::StreamError::Demux, ("{error:#}"));
             }
         });
-        Ok(Self { running: Running::start(pipeline)?, sink })
+        Ok(Self { running: Running::start(pipeline)?, sink, timeline })
     }
 
     /// The next coded picture with its caps and times; none where there is none yet.
@@ -77,12 +80,24 @@ impl Pictures {
     /// If the film cannot be read, or ends here.
     pub fn next(&self, progress: &Progress) -> Result<Option<gst::Sample>> {
         if let Some(sample) = self.sink.try_pull_sample(TICK) {
-            return Ok(Some(sample));
+            return Ok(Some(self.corrected(sample)));
         }
         if self.running.poll(gst::ClockTime::ZERO, progress)? || self.sink.is_eos() {
             bail!("the film is shorter than it was a moment ago");
         }
         Ok(None)
+    }
+}
+
+impl Pictures {
+    /// A sample on the stream's own timeline.
+    fn corrected(&self, sample: gst::Sample) -> gst::Sample {
+        let Some(timeline) = &self.timeline else { return sample };
+        let builder = gst::Sample::builder().segment(timeline);
+        match (sample.buffer_owned(), sample.caps_owned()) {
+            (Some(buffer), Some(caps)) => builder.buffer(&buffer).caps(&caps).build(),
+            _ => sample,
+        }
     }
 }
 

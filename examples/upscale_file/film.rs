@@ -101,7 +101,7 @@ impl Run<'_> {
         let video = self.film.video()?;
         progress.expect(self.segments.iter().map(|segment| segment.pictures as u64).sum());
         let job = Job { options: self.options, work, segments: &self.segments, stop: self.stop };
-        let Some(done) = job.run(&video.id, progress)? else { return Ok(None) };
+        let Some(done) = job.run(video, progress)? else { return Ok(None) };
         ensure!(done.frames > 0, "not one frame could be decoded; is the film damaged?");
         if !self.join(work, progress)? {
             return Ok(None);

@@ -123,8 +123,13 @@ pub fn text(path: &Path) -> Result<&str> {
 
 /// When a buffer is shown, in ns since the stream's beginning; before it, where the file says that it is not to be shown.
 pub fn running_time(segment: &gst::Segment, buffer: &gst::BufferRef) -> Option<i64> {
+    time_of(segment, buffer.pts()?)
+}
+
+/// The same for a time as the file has it.
+pub fn time_of(segment: &gst::Segment, stamp: gst::ClockTime) -> Option<i64> {
     let segment = segment.downcast_ref::<gst::ClockTime>()?;
-    let (ns, sign) = match segment.to_running_time_full(buffer.pts()?)? {
+    let (ns, sign) = match segment.to_running_time_full(stamp)? {
         gst::Signed::Positive(time) => (time.nseconds(), 1),
         gst::Signed::Negative(time) => (time.nseconds(), -1),
     };

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::access::is_entry;
 use crate::cut::Picture;
 use crate::demux::{link_to_nowhere, media_type, open, stream_id};
-use crate::pipeline::{Running, TICK, running_time};
+use crate::pipeline::{Running, TICK, running_time, time_of};
 use crate::progress::Progress;
 
 /// What a file holds.
@@ -37,12 +37,34 @@ pub struct Stream {
     pub packets: Vec<Picture>,
     /// Of the pictures and their times.
     sum: Sha256,
+    /// As the file has them, before its segments say when that is.
+    stamps: Vec<Option<gst::ClockTime>>,
+    segments: Vec<gst::Segment>,
 }
 
 impl Stream {
     /// A checksum of the video: all that segments depend on.
     pub fn sum(&self) -> String {
         self.sum.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The segment that is right for all packets, where there is one.
+    ///
+    /// `matroskademux` begins with the first packet's time, and says another beginning when it meets one that is earlier: what
+    /// came before that would be shown too early.
+    pub fn timeline(&self) -> Option<&gst::Segment> {
+        let is_plain = |segment: &gst::Segment| {
+            let segment = segment.downcast_ref::<gst::ClockTime>();
+            segment.is_some_and(|s| s.rate() == 1.0 && s.base() == gst::ClockTime::ZERO.into())
+        };
+        self.segments.last().filter(|_| self.segments.iter().all(is_plain))
+    }
+
+    fn correct_times(&mut self) {
+        let Some(timeline) = self.timeline().cloned() else { return };
+        for (packet, stamp) in self.packets.iter_mut().zip(&self.stamps) {
+            packet.time = stamp.and_then(|stamp| time_of(&timeline, stamp));
+        }
     }
 
     fn is_visual(&self) -> bool {
@@ -57,6 +79,10 @@ impl Stream {
         };
         // Some parsers know it with the first packet only.
         self.media = media_type(pad);
+        self.stamps.push(buffer.pts());
+        if self.segments.last() != Some(segment.segment()) {
+            self.segments.push(segment.segment().clone());
+        }
         let is_visual = self.is_visual();
         let picture = Picture {
             time: running_time(segment.segment(), buffer),
@@ -97,7 +123,8 @@ impl Survey {
         drop(running);
         let seen = std::mem::take(&mut *seen.lock());
         let take = |stream: &Arc<Mutex<Stream>>| std::mem::replace(&mut *stream.lock(), nothing());
-        let streams = seen.streams.iter().map(take).collect();
+        let mut streams: Vec<_> = seen.streams.iter().map(take).collect();
+        streams.iter_mut().for_each(Stream::correct_times);
         Ok(Some(Self { streams, chapters: seen.chapters }))
     }
 
@@ -123,7 +150,15 @@ struct Seen {
 
 fn nothing() -> Stream {
     let (id, media) = (String::new(), String::new());
-    Stream { id, media, tags: Vec::new(), packets: Vec::new(), sum: Sha256::new() }
+    Stream {
+        id,
+        media,
+        tags: Vec::new(),
+        packets: Vec::new(),
+        sum: Sha256::new(),
+        stamps: Vec::new(),
+        segments: Vec::new(),
+    }
 }
 
 /// Notes all that comes out of a pad.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use gst::prelude::*;
 use parking_lot::Mutex;
 
@@ -13,8 +13,9 @@ use crate::cut::Segment;
 use crate::demux::Pictures;
 use crate::options::Options;
 use crate::packets::{Packet, Writer};
-use crate::pipeline::{Running, TICK, running_time};
+use crate::pipeline::{Running, TICK};
 use crate::progress::Progress;
+use crate::survey::Stream;
 use crate::video::{Pinned, Video};
 use crate::work::Work;
 
@@ -41,11 +42,11 @@ pub struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Makes all segments that are not finished; none where the user stopped it. `stream` is the id of the video.
+    /// Makes all segments that are not finished; none where the user stopped it. `video` is the film's.
     ///
     /// # Errors
     /// What any element says; a disk that is full.
-    pub fn run(&self, stream: &str, progress: &mut Progress) -> Result<Option<Done>> {
+    pub fn run(&self, video: &Stream, progress: &mut Progress) -> Result<Option<Done>> {
         let mut done = Done::default();
         let mut film: Option<Film> = None;
         let mut pinned: Option<Pinned> = self.work.pinned();
@@ -58,7 +59,7 @@ impl Job<'_> {
             }
             let film = match &mut film {
                 Some(film) => film,
-                none => none.insert(Film::open(&self.options.input, stream)?),
+                none => none.insert(Film::open(&self.options.input, video)?),
             };
             let one = One::start(self, number, pinned.as_ref())?;
             if !one.run(self, film, progress).with_context(|| span(segment))? {
@@ -87,8 +88,8 @@ struct Film {
 }
 
 impl Film {
-    fn open(film: &Path, stream: &str) -> Result<Self> {
-        let pictures = Pictures::open(film, stream)?;
+    fn open(film: &Path, video: &Stream) -> Result<Self> {
+        let pictures = Pictures::open(film, video)?;
         Ok(Self { pictures, next: 0, held: VecDeque::new() })
     }
 
@@ -127,7 +128,10 @@ struct One {
 /// Where coded frames go.
 struct Frames {
     writer: Option<Writer>,
-    has_caps: bool,
+    /// When the segment's first frame is shown, as its decoder says.
+    begin: Arc<Mutex<Option<i64>>>,
+    /// The same as x264 says, which is the first to come.
+    first: Option<gst::ClockTime>,
     /// Why a frame could not be written.
     error: Option<anyhow::Error>,
 }
@@ -144,7 +148,8 @@ impl One {
         let draft = job.work.draft(number);
         let writer =
             Writer::create(&draft).with_context(|| format!("cannot write {}", draft.display()))?;
-        let frames = Frames { writer: Some(writer), has_caps: false, error: None };
+        let frames =
+            Frames { writer: Some(writer), begin: video.begin.clone(), first: None, error: None };
         let frames = Arc::new(Mutex::new(frames));
         // As files have it, with its head beside the frames.
         let wanted = gst::Caps::builder("video/x-h264")
@@ -231,15 +236,16 @@ impl Frames {
         let writer = self.writer.as_mut().context("a frame came too late")?;
         let (caps, buffer) = sample.caps().zip(sample.buffer()).context("a frame without caps")?;
         let failed = "cannot write to the work folder";
-        if !self.has_caps {
-            self.has_caps = true;
+        let shown = buffer.pts().context("a frame has no time")?;
+        if self.first.is_none() {
             writer.caps(caps).context(failed)?;
         }
-        let time = sample.segment().and_then(|segment| running_time(segment, buffer));
-        let time = time.and_then(|time| u64::try_from(time).ok());
+        let since = shown.nseconds().checked_sub(self.first.get_or_insert(shown).nseconds());
+        let begin = self.begin.lock().and_then(|begin| u64::try_from(begin).ok());
+        let time = begin.zip(since).map(|(begin, since)| begin + since);
         let data = buffer.map_readable().context("a frame cannot be read")?.to_vec();
         let packet = Packet {
-            time: time.ok_or_else(|| anyhow!("a frame has no time"))?,
+            time: time.context("a frame is shown before the film begins")?,
             duration: buffer.duration().map(gst::ClockTime::nseconds),
             is_key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
             data,

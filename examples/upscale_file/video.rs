@@ -43,6 +43,8 @@ pub struct Video {
     upscaler: gst::Element,
     /// The first segment's, else what came to x264 first.
     frames: Arc<Mutex<Option<gst::Caps>>>,
+    /// When the first frame is shown, in ns of running time.
+    pub begin: Arc<Mutex<Option<i64>>>,
 }
 
 /// Frames that passed three places. All three are the same in the end.
@@ -98,7 +100,8 @@ impl Video {
         fix_output(&upscaler, part("size")?, frames.as_ref())?;
         let frames = Arc::new(Mutex::new(frames));
         fix_frames(&encoder, &frames)?;
-        Ok(Self { bin: bin.upcast(), counts, upscaler, frames })
+        let begin = note_begin(&encoder)?;
+        Ok(Self { bin: bin.upcast(), counts, upscaler, frames, begin })
     }
 
     /// Says that every frame arrived; their number.
@@ -171,6 +174,18 @@ fn keep_shown(decoded: &gst::Element, shown: std::ops::Range<i64>) -> Result<()>
         }
     });
     Ok(())
+}
+
+/// Notes when the first frame is shown: `x264enc` moves all times so that it has room before them, and says wrongly by how much.
+fn note_begin(encoder: &gst::Element) -> Result<Arc<Mutex<Option<i64>>>> {
+    let begin = Arc::new(Mutex::new(None));
+    let noted = begin.clone();
+    pad(encoder, "sink")?.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let segment = pad.sticky_event::<gst::event::Segment>(0);
+        *noted.lock() = segment.zip(info.buffer()).and_then(|(s, b)| running_time(s.segment(), b));
+        gst::PadProbeReturn::Remove
+    });
+    Ok(begin)
 }
 
 /// Tells x264 the same about the frames of all segments, so that one head is good for all.
