@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use gst::glib;
@@ -52,8 +52,9 @@ impl Parts<'_> {
     pub fn join(&self, stop: &AtomicBool, progress: &Progress) -> Result<bool> {
         // Matroska's UIDs.
         glib::random_set_seed(self.seed);
-        let are_linked = Arc::new(AtomicBool::new(false));
-        let (pipeline, source) = self.pipeline(&are_linked)?;
+        // One for the streams that are not known yet.
+        let missing = Arc::new(AtomicUsize::new(1));
+        let (pipeline, source) = self.pipeline(&missing)?;
         let running = Running::start(pipeline)?;
         let mut frames = self.frames();
         let mut is_fed = false;
@@ -61,8 +62,8 @@ impl Parts<'_> {
             if stop.load(Ordering::SeqCst) {
                 return Ok(false);
             }
-            let are_linked = are_linked.load(Ordering::SeqCst);
-            while are_linked && !is_fed && source.current_level_buffers() < WAITING {
+            let is_ready = missing.load(Ordering::SeqCst) == 0;
+            while is_ready && !is_fed && source.current_level_buffers() < WAITING {
                 match frames.next()? {
                     Some(sample) if source.push_sample(&sample).is_ok() => {}
                     Some(_) => break,
@@ -79,7 +80,7 @@ impl Parts<'_> {
         }
     }
 
-    fn pipeline(&self, are_linked: &Arc<AtomicBool>) -> Result<(gst::Pipeline, gst_app::AppSrc)> {
+    fn pipeline(&self, missing: &Arc<AtomicUsize>) -> Result<(gst::Pipeline, gst_app::AppSrc)> {
         let (pipeline, parser) = demux::open(self.film)?;
         let queue = make("multiqueue")?;
         // Grows while another stream has nothing, up to the bytes: no time counts, because sound can lie far from its picture.
@@ -110,8 +111,8 @@ impl Parts<'_> {
         out.link(&video)?;
         self.announce(&out);
         let video = self.video.id.clone();
-        let (weak, are_linked) = (pipeline.downgrade(), are_linked.clone());
-        link_when_known(&parser, Ends { pipeline: weak, queue, video, muxer, are_linked });
+        let (weak, missing) = (pipeline.downgrade(), missing.clone());
+        link_when_known(&parser, Ends { pipeline: weak, queue, video, muxer, missing });
         Ok((pipeline, source))
     }
 

@@ -119,7 +119,7 @@ impl Repair<'_> {
 
     fn remove_made_up(&mut self, at: u64, element: &Element) -> Result<()> {
         let name = self.content(element)?;
-        if element.begin - at == 3 && MADE_UP.contains(&&name[..]) {
+        if element.begin - at == 3 && MADE_UP.contains(&without_zeros(&name)) {
             // An empty element of the same size, whose head is one byte for what it is and two for its size.
             put(self.mkv, at, &[0xEC, 0x40, name.len() as u8])?;
         }
@@ -127,9 +127,15 @@ impl Repair<'_> {
     }
 }
 
+/// Text may end with zeros, and the muxer's does.
+fn without_zeros(text: &[u8]) -> &[u8] {
+    let length = text.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    &text[..length]
+}
+
 /// The text within quotes, without backslashes: these stand before single characters, and before bytes in octal digits.
 fn unwrapped(text: &[u8]) -> Option<Vec<u8>> {
-    let mut rest = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let mut rest = without_zeros(text).strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     let mut plain = Vec::with_capacity(rest.len());
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
@@ -205,7 +211,7 @@ mod tests {
     #[test]
     fn text_comes_out_of_quotes() {
         let cases: [(&[u8], Option<&str>); 4] = [
-            (br#""The\ Film""#, Some("The Film")),
+            (b"\"The\\ Film\"\0", Some("The Film")),
             (br#""\347\265\206\ \"x\"""#, Some("絆 \"x\"")),
             (b"Somebody", None),
             (b"\"", None),

@@ -1,7 +1,7 @@
 //! Where the streams beside the video go: to the muxer, as they are where it takes them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
 use gst::glib;
@@ -23,15 +23,16 @@ pub struct Ends {
     pub video: String,
     /// Where all streams end.
     pub muxer: gst::Element,
-    /// Raised when all streams are linked: muxers take no more of them once they have begun.
-    pub are_linked: Arc<AtomicBool>,
+    /// What the video must wait for: that all streams are linked, as muxers take no more of them once they have begun, and that
+    /// each has brought its first packet, as what is said about a stream must be there before it is written down.
+    pub missing: Arc<AtomicUsize>,
 }
 
 impl Ends {
     /// Links every stream of a file. What cannot be done is an error on the bus.
     pub fn link(&self, streams: &[gst::Pad]) {
         self.report(self.link_all(streams));
-        self.are_linked.store(true, Ordering::SeqCst);
+        self.missing.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Handles a stream that comes when the new file has been begun.
@@ -74,6 +75,7 @@ impl Ends {
         let Some(sink) = muxer_pad(&self.muxer, &offered) else {
             return self.link_unfit(stream, &media);
         };
+        self.await_first(&sink);
         if is_text {
             let is_matroska = self.muxer.factory().is_some_and(|f| f.name() == "matroskamux");
             text::make_plain(stream, if is_matroska { Tags::Kept } else { Tags::Removed });
@@ -99,12 +101,30 @@ impl Ends {
             return self
                 .drop_stream(stream, &format!("this kind of file cannot hold it; {remedy}"));
         };
+        self.await_first(&sink);
         self.warn(&format!(
             "{} is converted to AAC, as this kind of file cannot hold it; {remedy}",
             describe(stream)
         ));
         let convert = "decodebin name=first ! audioconvert ! audioresample ! avenc_aac bitrate=256000 ! aacparse name=last";
         self.link_by(stream, convert, &sink)
+    }
+
+    /// Counts a stream as missing until something comes out of it, if only the news that nothing will.
+    fn await_first(&self, sink: &gst::Pad) {
+        self.missing.fetch_add(1, Ordering::SeqCst);
+        let missing = self.missing.clone();
+        let wanted = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+        sink.add_probe(wanted, move |_, info| {
+            let is_first = info.event().is_none_or(|event| {
+                matches!(event.type_(), gst::EventType::Gap | gst::EventType::Eos)
+            });
+            if !is_first {
+                return gst::PadProbeReturn::Ok;
+            }
+            missing.fetch_sub(1, Ordering::SeqCst);
+            gst::PadProbeReturn::Remove
+        });
     }
 
     /// Through the queue and the elements of a description.
