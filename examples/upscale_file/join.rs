@@ -102,6 +102,8 @@ impl Parts<'_> {
             .max_buffers(WAITING)
             .max_bytes(0)
             .build();
+        // Without a name it would take one from the random numbers that the muxer is to have.
+        source.set_uri("appsrc://video")?;
         pipeline.add_many([&queue, &muxer, &sink, source.upcast_ref()])?;
         muxer.link(&sink)?;
         // First, so that it is the first stream of the new file too.
