@@ -46,6 +46,10 @@ pub fn export(options: &Options, stop: &AtomicBool, progress: &mut Progress) -> 
     let video = film.video()?;
     let segments = cut(&video.packets, options.segment);
     let manifest = Manifest::new(options, video)?;
+    let missing = film.missing() / 1_000_000_000;
+    if missing > 0 {
+        progress.warn(&format!("the film ends {missing} s before it should; is it cut off?"));
+    }
 
     let work = Work::open(output.work())?;
     let run = Run { options, output: &output, film, segments, manifest, stop };

@@ -128,6 +128,17 @@ impl Survey {
         Ok(Some(Self { streams, chapters: seen.chapters }))
     }
 
+    /// How much of its length the file lacks, in ns, where its head promises more than it holds.
+    pub fn missing(&self) -> u64 {
+        let segments = self.streams.iter().filter_map(Stream::timeline);
+        let lengths = segments.filter_map(|segment| {
+            segment.downcast_ref::<gst::ClockTime>()?.duration().map(gst::ClockTime::nseconds)
+        });
+        let packets = self.streams.iter().flat_map(|stream| &stream.packets);
+        let ends = packets.filter_map(|p| Some(p.time?.unsigned_abs() + p.duration));
+        lengths.max().unwrap_or(0).saturating_sub(ends.max().unwrap_or(0))
+    }
+
     /// The video: motion JPEG is a row of pictures, but where there is other video, pictures are covers.
     ///
     /// # Errors

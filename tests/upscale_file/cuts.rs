@@ -111,3 +111,16 @@ fn a_beginning_in_mid_group() {
     let frames = times("out.mkv", folder).len();
     assert!((48..=67).contains(&frames), "{frames} frames: {}", stderr(&out));
 }
+
+#[test]
+fn a_film_that_is_cut_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let source = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=24", "-frames:v", "240"];
+    ffmpeg(&[&source[..], &H264, &["keyint=12", "whole.mkv"]].concat(), folder);
+    let bytes = std::fs::read(folder.join("whole.mkv")).expect("a film");
+    std::fs::write(folder.join("short.mkv"), &bytes[..bytes.len() / 2]).expect("a film");
+    let output = succeed(upscale(&["short.mkv", "out.mkv", "--segment", "12"], folder));
+    assert!(stderr(&output).contains("is it cut off?"), "{}", stderr(&output));
+    assert_eq!(times("short.mkv", folder).len(), times("out.mkv", folder).len());
+}
