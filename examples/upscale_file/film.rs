@@ -1,141 +1,174 @@
-//! The pipeline, from its start to the last frame.
+//! A film, from the command line to its name: looked through, cut, upscaled, put together, looked at again.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result, bail};
-use gst::prelude::*;
-use parking_lot::Mutex;
+use anyhow::{Context, Result, ensure};
 
+use crate::cut::{Segment, cut};
+use crate::join::Parts;
+use crate::manifest::Manifest;
+use crate::matroska;
 use crate::options::Options;
 use crate::output::Output;
+use crate::packets;
 use crate::progress::Progress;
-use crate::streams::Ends;
-use crate::video::Video;
+use crate::stamp;
+use crate::survey::Survey;
+use crate::upscale::{Done, Job};
+use crate::verify;
+use crate::video::{Pinned, Video};
+use crate::work::Work;
 
-/// How often the bar moves and Ctrl-C is looked for.
-const TICK: gst::ClockTime = gst::ClockTime::from_mseconds(100);
-
-/// One file on its way into another. Dropped, it stops and closes both.
-pub struct Film {
-    pipeline: gst::Pipeline,
-    video: Video,
+/// How a run ended well.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The film is there; figures about the work.
+    Done(String),
+    /// The user stopped it.
+    Stopped,
 }
 
-impl Film {
-    /// Makes the pipeline.
-    ///
-    /// # Errors
-    /// An element that is missing, a property that does not fit.
-    pub fn new(options: &Options, output: &Output) -> Result<Self> {
-        let video = Video::new(options)?;
-        let source = make("filesrc")?;
-        source.set_property("location", text(&options.input)?);
-        let parser = make("parsebin")?;
-        let queue = make("multiqueue")?;
-        // Grows while another stream has nothing, up to the bytes: no time counts, because sound can lie far from its picture.
-        queue.set_property("max-size-buffers", 64u32);
-        queue.set_property("max-size-bytes", 256u32 << 20);
-        queue.set_property("max-size-time", 0u64);
-        let muxer = make(output.muxer())?;
-        if output.muxer() != "matroskamux" {
-            muxer.set_property("faststart", true);
-            muxer.set_property("faststart-file", text(&output.frames())?);
-        }
-        let sink = make("filesink")?;
-        sink.set_property("location", text(output.part())?);
-
-        let pipeline = gst::Pipeline::new();
-        pipeline.add_many([&source, &parser, &queue, &video.bin, &muxer, &sink])?;
-        source.link(&parser)?;
-        muxer.link(&sink)?;
-        let ends = Ends { pipeline: pipeline.downgrade(), queue, video: video.bin.clone(), muxer };
-        link_when_known(&parser, ends);
-        Ok(Self { pipeline, video })
+/// Makes the film that the user asked for.
+///
+/// # Errors
+/// What cannot be done, and why. Finished segments stay where a later run finds them.
+pub fn export(options: &Options, stop: &AtomicBool, progress: &mut Progress) -> Result<Outcome> {
+    let output = Output::new(options)?;
+    if was_complete(&output)? {
+        return Ok(Outcome::Done("complete=already".into()));
+    }
+    output.check_is_free(options)?;
+    // Says what is wrong with an option before anything is read.
+    Video::new(options, None, 0..0)?;
+    let Some(film) = Survey::of(&options.input, stop, progress)? else {
+        return Ok(Outcome::Stopped);
+    };
+    let video = film.video()?;
+    let segments = cut(&video.packets, options.segment);
+    let manifest = Manifest::new(options, video)?;
+    let missing = film.missing() / 1_000_000_000;
+    if missing > 0 {
+        progress.warn(&format!("the film ends {missing} s before it should; is it cut off?"));
     }
 
-    /// Runs to the end; the figures, or none where the user cancelled.
-    ///
-    /// # Errors
-    /// What any element says; frames that were lost.
-    pub fn run(&self, cancelled: &AtomicBool) -> Result<Option<String>> {
-        let bus = self.pipeline.bus().context("the pipeline has no bus")?;
-        let mut progress = Progress::new();
-        // The cause of a failure is on the bus.
-        let started = self.pipeline.set_state(gst::State::Playing);
-        loop {
-            if cancelled.load(Ordering::SeqCst) {
-                progress.finish();
-                return Ok(None);
-            }
-            let message = bus.timed_pop(if started.is_ok() { TICK } else { gst::ClockTime::ZERO });
-            match message.as_ref().map(|message| message.view()) {
-                Some(gst::MessageView::Warning(w)) => progress.warn(w.error().message()),
-                Some(gst::MessageView::Error(e)) => {
-                    progress.finish();
-                    bail!("{}", explain(e));
-                }
-                Some(gst::MessageView::Eos(_)) => {
-                    progress.finish();
-                    self.video.check_frames()?;
-                    return Ok(Some(self.video.figures()));
-                }
-                None if started.is_err() => bail!("the pipeline could not be started"),
-                _ => {}
-            }
-            let frames = self.video.counts.upscaled.load(Ordering::SeqCst);
-            progress.show(frames, self.video.share());
+    let work = Work::open(output.work())?;
+    let run = Run { options, output: &output, film, segments, manifest, stop };
+    match run.in_folder(&work, progress) {
+        Ok(Some(figures)) => {
+            work.complete(&output.file)?;
+            Ok(Outcome::Done(figures))
+        }
+        Ok(None) => Ok(Outcome::Stopped),
+        Err(error) if work.is_begun() => Err(error.context(format!(
+            "what is done so far is kept in {}; the same command goes on from there",
+            output.work().display()
+        ))),
+        Err(error) => {
+            work.remove();
+            Err(error)
         }
     }
 }
 
-impl Drop for Film {
-    fn drop(&mut self) {
-        // Nothing is lost by a failure here: what is complete was checked before.
-        let _ = self.pipeline.set_state(gst::State::Null);
+/// Whether the last run was killed when its film had its name already; then nothing but the folder is left to remove.
+fn was_complete(output: &Output) -> Result<bool> {
+    if !output.work().exists() || !output.file.exists() {
+        return Ok(false);
     }
+    let work = Work::open(output.work())?;
+    let is_complete = work.is_complete();
+    if is_complete {
+        work.remove();
+    }
+    Ok(is_complete)
 }
 
-/// Links the streams as soon as all are known: parsebin lets nothing out before, so the first that comes out is the sign.
-fn link_when_known(parser: &gst::Element, ends: Ends) {
-    let streams = Arc::new(Mutex::new(Some(Vec::new())));
-    parser.connect_pad_added(move |_, pad| {
-        match &mut *streams.lock() {
-            Some(streams) => streams.push(pad.clone()),
-            None => return ends.link_late(pad),
+/// What is known before the work begins.
+struct Run<'a> {
+    options: &'a Options,
+    output: &'a Output,
+    film: Survey,
+    segments: Vec<Segment>,
+    manifest: Manifest,
+    stop: &'a AtomicBool,
+}
+
+impl Run<'_> {
+    /// Does the work; its figures, or none where the user stopped it.
+    fn in_folder(&self, work: &Work, progress: &mut Progress) -> Result<Option<String>> {
+        if let Some(why) = work.resume(&self.manifest, self.options.fresh)? {
+            progress.say(&format!(
+                "beginning again: {why} differs from that of the work in {}",
+                self.output.work().display()
+            ));
         }
-        let (streams, ends) = (streams.clone(), ends.clone());
-        let blocked = gst::PadProbeType::BLOCK | gst::PadProbeType::DATA_DOWNSTREAM;
-        pad.add_probe(blocked, move |_, _| {
-            // Held while streams are linked, so that the others wait for their turn.
-            let mut streams = streams.lock();
-            if let Some(streams) = streams.take() {
-                ends.link(&streams);
-            }
-            gst::PadProbeReturn::Remove
-        });
-    });
-}
-
-fn make(name: &str) -> Result<gst::Element> {
-    gst::ElementFactory::make(name).build().with_context(|| {
-        format!("GStreamer has no element {name}; install Debian's packages gstreamer1.0-plugins-base and -good, or what your system calls them")
-    })
-}
-
-/// GStreamer's file names are text.
-fn text(path: &std::path::Path) -> Result<&str> {
-    path.to_str().with_context(|| format!("{} is not UTF-8; rename it", path.display()))
-}
-
-/// What an error message says, with the reason where the message alone says nothing.
-fn explain(message: &gst::message::Error) -> String {
-    let error = message.error();
-    let text = error.message().to_owned();
-    let is_vague = error.matches(gst::StreamError::Failed);
-    let debug = message.debug().unwrap_or_default();
-    match debug.lines().last().filter(|_| is_vague && debug.lines().count() > 1) {
-        Some(reason) => format!("{text} ({reason})"),
-        None => text,
+        let video = self.film.video()?;
+        progress.expect(self.segments.iter().map(|segment| segment.pictures as u64).sum());
+        let job = Job { options: self.options, work, segments: &self.segments, stop: self.stop };
+        let Some(done) = job.run(video, progress)? else { return Ok(None) };
+        ensure!(done.frames > 0, "not one frame could be decoded; is the film damaged?");
+        if !self.join(work, progress)? {
+            return Ok(None);
+        }
+        Ok(Some(figures(&done, work.pinned())))
     }
+
+    /// Puts the film together and looks at it; whether the user let it.
+    fn join(&self, work: &Work, progress: &mut Progress) -> Result<bool> {
+        self.warn_of_losses(progress)?;
+        let mut times = Vec::new();
+        for number in 0..self.segments.len() {
+            let file = work.segment(number);
+            let of_one = packets::times(&file);
+            times.extend(of_one.with_context(|| format!("{} is damaged", file.display()))?);
+        }
+        let parts = Parts {
+            film: &self.options.input,
+            video: self.film.video()?,
+            chapters: self.film.chapters.as_ref(),
+            work,
+            segments: self.segments.len(),
+            times: &times,
+            muxer: self.output.muxer,
+            seed: self.manifest.seed(),
+        };
+        if !parts.join(self.stop, progress)? {
+            return Ok(false);
+        }
+        if self.output.is_matroska() {
+            matroska::finish(&work.joined(), &self.options.input)?;
+        } else {
+            stamp::remove_dates(&work.joined())?;
+        }
+        let Some(written) = Survey::of(&work.joined(), self.stop, progress)? else {
+            return Ok(false);
+        };
+        verify::check(&self.film, &written, &times)?;
+        Ok(true)
+    }
+
+    fn warn_of_losses(&self, progress: &Progress) -> Result<()> {
+        let has_attachments = matroska::attachments(&self.options.input)?.is_some();
+        let losses = [(self.film.chapters.is_some(), "chapters"), (has_attachments, "attachments")];
+        for (_, what) in losses.iter().filter(|(is_lost, _)| *is_lost && !self.output.is_matroska())
+        {
+            progress.warn(&format!(
+                "{what} are left out: this kind of file cannot hold them; an OUT that ends in .mkv can"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What was done, in one line.
+fn figures(done: &Done, pinned: Option<Pinned>) -> String {
+    let Done { frames, kept, seconds } = done;
+    let fps = if *seconds > 0.0 { (frames - kept) as f64 / seconds } else { 0.0 };
+    let property = |name| pinned.as_ref().map_or("", |pinned| pinned.property(name));
+    let (provider, precision) = (property("provider"), property("precision"));
+    let model = pinned.as_ref().map_or("", |pinned| &pinned.model);
+    let kept = if *kept > 0 { format!(" kept={kept}") } else { String::new() };
+    format!(
+        "frames={frames} seconds={seconds:.2} fps={fps:.2}{kept} provider={provider} precision={precision} model={model}"
+    )
 }

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
+/// Frames of a segment, at least: ten seconds of a film. Its processor time is within 1 % of a film in one piece.
+const SEGMENT: usize = 240;
+
 /// What follows the program's name, which differs where it is installed.
 const HELP: &str = "IN OUT [options]
 
@@ -18,8 +21,11 @@ const HELP: &str = "IN OUT [options]
   --set PROPERTY=VALUE  any property of kizunasr; may be repeated
   --deinterlace         for interlaced video
   --force               overwrite OUT
+  --segment N           frames after which work is safe, at least (default: 240)
+  --fresh               begin again where an earlier run was stopped, instead of going on
 
-The video is written as H.264, 4:2:0, with 10 bits where IN has more than 8. OUT appears when it is complete.
+The video is written as H.264, 4:2:0, with 10 bits where IN has more than 8. OUT appears when it is complete. Until then the
+work lies in OUT.part; stopped in any way, the same command goes on where it was.
 ";
 
 /// What the user asked for.
@@ -37,6 +43,10 @@ pub struct Options {
     pub deinterlace: bool,
     /// Whether an existing file may be overwritten.
     pub force: bool,
+    /// Least number of frames in a segment, which is what a kill loses at most.
+    pub segment: usize,
+    /// Whether an earlier run's work is thrown away.
+    pub fresh: bool,
 }
 
 impl Options {
@@ -46,6 +56,7 @@ impl Options {
         let mut files: Vec<OsString> = Vec::new();
         let mut properties = Vec::new();
         let (mut crf, mut deinterlace, mut force) = (16, false, false);
+        let (mut segment, mut fresh) = (SEGMENT, false);
         let mut args = lexopt::Parser::from_env();
         while let Some(argument) = args.next()? {
             match argument {
@@ -58,6 +69,8 @@ impl Options {
                 Long("crf") => crf = args.value()?.parse().context("--crf")?,
                 Long("deinterlace") => deinterlace = true,
                 Long("force") => force = true,
+                Long("segment") => segment = args.value()?.parse().context("--segment")?,
+                Long("fresh") => fresh = true,
                 Short('h') | Long("help") => {
                     let path = args.bin_name().map(Path::new);
                     let name = path.and_then(Path::file_name).unwrap_or("upscale_file".as_ref());
@@ -68,6 +81,7 @@ impl Options {
             }
         }
         ensure!(crf <= 50, "--crf {crf} is too high: it goes from 0 (lossless) to 50");
+        ensure!(segment > 0, "--segment 0 is too low: a segment has at least one frame");
         let [input, output]: [OsString; 2] = match files.try_into() {
             Ok(both) => both,
             Err(files) => bail!(
@@ -76,7 +90,7 @@ impl Options {
             ),
         };
         let (input, output) = (input.into(), output.into());
-        Ok(Some(Self { input, output, properties, crf, deinterlace, force }))
+        Ok(Some(Self { input, output, properties, crf, deinterlace, force, segment, fresh }))
     }
 }
 

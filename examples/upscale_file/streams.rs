@@ -1,11 +1,16 @@
-//! Which stream goes where: the first video to the upscaler, the rest to the muxer, as they are where it takes them.
+//! Where the streams beside the video go: to the muxer, as they are where it takes them.
 
-use anyhow::{Context, Result, bail};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, Result};
 use gst::glib;
 use gst::prelude::*;
+use parking_lot::Mutex;
 
+use crate::demux::{link_to_nowhere, media_type, stream_id};
+use crate::pipeline::{bin, pad};
 use crate::text::{self, Tags};
-use crate::video::{bin, pad};
 
 /// The elements between which streams are linked.
 #[derive(Clone)]
@@ -14,16 +19,20 @@ pub struct Ends {
     pub pipeline: glib::WeakRef<gst::Pipeline>,
     /// Keeps streams that come in other portions than the muxer takes them from waiting for each other forever.
     pub queue: gst::Element,
-    /// Takes the coded video, gives the upscaled one.
-    pub video: gst::Element,
+    /// The id of the video, which is upscaled already.
+    pub video: String,
     /// Where all streams end.
     pub muxer: gst::Element,
+    /// What the video must wait for: that all streams are linked, as muxers take no more of them once they have begun, and that
+    /// each has brought its first packet, as what is said about a stream must be there before it is written down.
+    pub missing: Arc<AtomicUsize>,
 }
 
 impl Ends {
     /// Links every stream of a file. What cannot be done is an error on the bus.
     pub fn link(&self, streams: &[gst::Pad]) {
         self.report(self.link_all(streams));
+        self.missing.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Handles a stream that comes when the new file has been begun.
@@ -38,32 +47,16 @@ impl Ends {
     }
 
     fn link_all(&self, streams: &[gst::Pad]) -> Result<()> {
-        let is = |pad: &gst::Pad, kind: &str| media_type(pad).starts_with(kind);
-        // Motion JPEG is a row of pictures; where there is other video, pictures are covers.
-        let of = |kind| streams.iter().find(|pad| is(pad, kind));
-        let Some(video) = of("video/").or_else(|| of("image/")) else {
-            let others: Vec<_> = streams.iter().map(media_type).collect();
-            bail!("there is no video in this file, only: {}", others.join(", "));
-        };
-        // First, so that it is the first stream of the new file too.
-        self.link_video(video)?;
-        for stream in streams.iter().filter(|pad| *pad != video) {
+        for stream in streams {
             let media = media_type(stream);
-            if media.starts_with("video/") || media.starts_with("image/") {
+            if stream_id(stream) == self.video {
+                link_to_nowhere(&self.pipeline()?, stream)?;
+            } else if media.starts_with("video/") || media.starts_with("image/") {
                 self.drop_stream(stream, "only the first video is upscaled")?;
             } else {
                 self.link_other(stream)?;
             }
         }
-        Ok(())
-    }
-
-    fn link_video(&self, stream: &gst::Pad) -> Result<()> {
-        self.through_queue(stream)?.link(&pad(&self.video, "sink")?)?;
-        let source = pad(&self.video, "src")?;
-        let wanted = gst::Caps::new_empty_simple("video/x-h264");
-        let sink = self.muxer_pad(&wanted).context("the muxer takes no H.264")?;
-        source.link(&sink)?;
         Ok(())
     }
 
@@ -79,9 +72,10 @@ impl Ends {
             () if is_aac => without_form(caps),
             () => caps,
         };
-        let Some(sink) = self.muxer_pad(&offered) else {
+        let Some(sink) = muxer_pad(&self.muxer, &offered) else {
             return self.link_unfit(stream, &media);
         };
+        self.await_first(&sink);
         if is_text {
             let is_matroska = self.muxer.factory().is_some_and(|f| f.name() == "matroskamux");
             text::make_plain(stream, if is_matroska { Tags::Kept } else { Tags::Removed });
@@ -102,17 +96,35 @@ impl Ends {
     fn link_unfit(&self, stream: &gst::Pad, media: &str) -> Result<()> {
         let remedy = "an OUT that ends in .mkv keeps more kinds of streams";
         let aac = gst::Caps::builder("audio/mpeg").field("mpegversion", 4).build();
-        let sink = media.starts_with("audio/").then(|| self.muxer_pad(&aac)).flatten();
+        let sink = media.starts_with("audio/").then(|| muxer_pad(&self.muxer, &aac)).flatten();
         let Some(sink) = sink else {
             return self
                 .drop_stream(stream, &format!("this kind of file cannot hold it; {remedy}"));
         };
+        self.await_first(&sink);
         self.warn(&format!(
             "{} is converted to AAC, as this kind of file cannot hold it; {remedy}",
             describe(stream)
         ));
         let convert = "decodebin name=first ! audioconvert ! audioresample ! avenc_aac bitrate=256000 ! aacparse name=last";
         self.link_by(stream, convert, &sink)
+    }
+
+    /// Counts a stream as missing until something comes out of it, if only the news that nothing will.
+    fn await_first(&self, sink: &gst::Pad) {
+        self.missing.fetch_add(1, Ordering::SeqCst);
+        let missing = self.missing.clone();
+        let wanted = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+        sink.add_probe(wanted, move |_, info| {
+            let is_first = info.event().is_none_or(|event| {
+                matches!(event.type_(), gst::EventType::Gap | gst::EventType::Eos)
+            });
+            if !is_first {
+                return gst::PadProbeReturn::Ok;
+            }
+            missing.fetch_sub(1, Ordering::SeqCst);
+            gst::PadProbeReturn::Remove
+        });
     }
 
     /// Through the queue and the elements of a description.
@@ -128,18 +140,15 @@ impl Ends {
 
     fn drop_stream(&self, stream: &gst::Pad, why: &str) -> Result<()> {
         self.warn(&format!("{} is left out: {why}", describe(stream)));
-        let sink = gst::ElementFactory::make("fakesink")
-            .property("sync", false)
-            .property("async", false)
-            .build()?;
-        self.add(&sink)?;
-        stream.link(&pad(&sink, "sink")?)?;
-        sink.sync_state_with_parent()?;
-        Ok(())
+        link_to_nowhere(&self.pipeline()?, stream)
     }
 
     fn add(&self, element: &impl IsA<gst::Element>) -> Result<()> {
-        Ok(self.pipeline.upgrade().context("the pipeline is gone")?.add(element)?)
+        Ok(self.pipeline()?.add(element)?)
+    }
+
+    fn pipeline(&self) -> Result<gst::Pipeline> {
+        self.pipeline.upgrade().context("the pipeline is gone")
     }
 
     /// Links a stream to the queue; where it comes out of it.
@@ -149,23 +158,38 @@ impl Ends {
         pad(&self.queue, &sink.name().replace("sink", "src"))
     }
 
-    /// A pad of the muxer for streams of these caps; none where it takes no such streams.
-    fn muxer_pad(&self, caps: &gst::Caps) -> Option<gst::Pad> {
-        let template = self.muxer.pad_template_list().into_iter().find(|template| {
-            template.direction() == gst::PadDirection::Sink && template.caps().can_intersect(caps)
-        })?;
-        self.muxer.request_pad(&template, None, None)
-    }
-
     fn warn(&self, text: &str) {
         gst::element_warning!(self.muxer, gst::StreamError::Mux, ("{text}"));
     }
 }
 
-fn media_type(pad: &gst::Pad) -> String {
-    let caps = pad.current_caps();
-    let name = caps.and_then(|caps| caps.structure(0).map(|s| s.name().to_string()));
-    name.unwrap_or_else(|| "unknown".into())
+/// Links the streams as soon as all are known: parsebin lets nothing out before, so the first that comes out is the sign.
+pub fn link_when_known(parser: &gst::Element, ends: Ends) {
+    let streams = Arc::new(Mutex::new(Some(Vec::new())));
+    parser.connect_pad_added(move |_, pad| {
+        match &mut *streams.lock() {
+            Some(streams) => streams.push(pad.clone()),
+            None => return ends.link_late(pad),
+        }
+        let (streams, ends) = (streams.clone(), ends.clone());
+        let blocked = gst::PadProbeType::BLOCK | gst::PadProbeType::DATA_DOWNSTREAM;
+        pad.add_probe(blocked, move |_, _| {
+            // Held while streams are linked, so that the others wait for their turn.
+            let mut streams = streams.lock();
+            if let Some(streams) = streams.take() {
+                ends.link(&streams);
+            }
+            gst::PadProbeReturn::Remove
+        });
+    });
+}
+
+/// A pad of the muxer for streams of these caps; none where it takes no such streams.
+pub fn muxer_pad(muxer: &gst::Element, caps: &gst::Caps) -> Option<gst::Pad> {
+    let template = muxer.pad_template_list().into_iter().find(|template| {
+        template.direction() == gst::PadDirection::Sink && template.caps().can_intersect(caps)
+    })?;
+    muxer.request_pad(&template, None, None)
 }
 
 /// "the stream audio/x-flac"

@@ -1,5 +1,6 @@
 //! The video's own part of the pipeline: decoder, `kizunasr`, x264, and the count of frames.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,17 +8,43 @@ use anyhow::{Context, Result, bail, ensure};
 use gst::glib;
 use gst::prelude::*;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
 use crate::options::Options;
+use crate::pipeline::{bin, pad, part, running_time};
+
+/// x264 writes other bytes with another number of threads, so it is not this machine's.
+const THREADS: u32 = 8;
+
+/// What the first segment found out, and all others do alike, whichever run they are made in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Pinned {
+    /// Properties of `kizunasr`: what ran, where the user left the choice to it.
+    properties: BTreeMap<String, String>,
+    /// The frames that x264 was given.
+    frames: String,
+    /// The model's name, for the figures.
+    pub model: String,
+}
+
+impl Pinned {
+    /// One of the properties.
+    pub fn property(&self, name: &str) -> &str {
+        self.properties.get(name).map_or("", String::as_str)
+    }
+}
 
 /// Decoder to encoder, in one bin with a pad on either side.
 pub struct Video {
     /// The bin.
     pub bin: gst::Element,
-    /// The element that does the work.
-    pub upscaler: gst::Element,
     /// Frames so far.
     pub counts: Arc<Counts>,
+    upscaler: gst::Element,
+    /// The first segment's, else what came to x264 first.
+    frames: Arc<Mutex<Option<gst::Caps>>>,
+    /// When the first frame is shown, in ns of running time.
+    pub begin: Arc<Mutex<Option<i64>>>,
 }
 
 /// Frames that passed three places. All three are the same in the end.
@@ -27,65 +54,64 @@ pub struct Counts {
     pub decoded: AtomicU64,
     /// Frames that were upscaled.
     pub upscaled: AtomicU64,
-    /// Frames that the muxer was given.
+    /// Frames that x264 gave.
     pub encoded: AtomicU64,
-    /// Timestamps of the first and the newest upscaled frame.
-    pub times: Mutex<Option<(gst::ClockTime, gst::ClockTime)>>,
 }
 
 impl Video {
-    /// Makes the elements.
+    /// Makes the elements, for frames that are `shown` then; the others are dropped.
     ///
     /// # Errors
     /// An element that is not installed; a property that is not there or does not take its value.
-    pub fn new(options: &Options) -> Result<Self> {
+    pub fn new(
+        options: &Options,
+        pinned: Option<&Pinned>,
+        shown: std::ops::Range<i64>,
+    ) -> Result<Self> {
         let deinterlace = if options.deinterlace { "! deinterlace fields=top" } else { "" };
         // Without a buffer size x264 takes GStreamer's default bit rate, 2 Mbit/s, for no limit.
         let description = format!(
-            "decodebin name=first {deinterlace} ! queue max-size-buffers=3 max-size-bytes=0 max-size-time=0 \
+            "decodebin name=first \
+             ! queue name=decoded max-size-buffers=3 max-size-bytes=0 max-size-time=0 {deinterlace} \
              ! kizunasr name=upscaler ! capsfilter name=size \
              ! queue max-size-buffers=3 max-size-bytes=0 max-size-time=0 \
-             ! x264enc name=last pass=qual quantizer={} vbv-buf-capacity=0 psy-tune=animation",
-            options.crf
+             ! x264enc name=last pass=qual quantizer={} vbv-buf-capacity=0 psy-tune=animation threads={THREADS} {}",
+            options.crf,
+            instructions()
         );
         let bin = bin(&description)?;
-        let part = |name| bin.by_name(name).with_context(|| format!("the bin has no {name}"));
-        let (upscaler, size, encoder) = (part("upscaler")?, part("size")?, part("last")?);
+        let part = |name| part(&bin, name);
+        let (decoded, upscaler, encoder) = (part("decoded")?, part("upscaler")?, part("last")?);
         for (name, value) in &options.properties {
             set(&upscaler, name, value)?;
         }
+        if upscaler.property::<u64>("memory-limit") == 0 {
+            set(&upscaler, "memory-limit", &quarter_of_memory().to_string())?;
+        }
+        for (name, value) in pinned.iter().flat_map(|pinned| &pinned.properties) {
+            set(&upscaler, name, value)?;
+        }
+        keep_shown(&decoded, shown)?;
         let counts = Arc::new(Counts::default());
-        count(&upscaler, "sink", &counts, |counts, _| add(&counts.decoded))?;
-        count(&upscaler, "src", &counts, |counts, buffer| {
-            add(&counts.upscaled);
-            if let Some(now) = buffer.pts() {
-                let mut times = counts.times.lock();
-                *times = Some((times.map_or(now, |(first, _)| first), now));
-            }
-        })?;
-        count(&encoder, "src", &counts, |counts, _| add(&counts.encoded))?;
-        fix_output(&upscaler, size)?;
-        Ok(Self { bin: bin.upcast(), upscaler, counts })
+        count(&upscaler, "sink", &counts, |counts| &counts.decoded)?;
+        count(&upscaler, "src", &counts, |counts| &counts.upscaled)?;
+        count(&encoder, "src", &counts, |counts| &counts.encoded)?;
+        let frames = pinned.map(|pinned| pinned.frames.parse()).transpose()?;
+        fix_output(&upscaler, part("size")?, frames.as_ref())?;
+        let frames = Arc::new(Mutex::new(frames));
+        fix_frames(&encoder, &frames)?;
+        let begin = note_begin(&encoder)?;
+        Ok(Self { bin: bin.upcast(), counts, upscaler, frames, begin })
     }
 
-    /// The part of the film that is done, where its duration is known.
-    pub fn share(&self) -> Option<f64> {
-        let (first, now) = (*self.counts.times.lock())?;
-        let pad = self.upscaler.static_pad("sink")?;
-        let duration = pad.peer_query_duration::<gst::ClockTime>().filter(|d| !d.is_zero())?;
-        let done = now.saturating_sub(first).nseconds() as f64;
-        Some((done / duration.nseconds() as f64).min(1.0))
-    }
-
-    /// Says that every frame arrived.
+    /// Says that every frame arrived; their number.
     ///
     /// # Errors
-    /// If some did not, or there was none.
+    /// If some did not.
     pub fn check_frames(&self) -> Result<u64> {
         let read = |count: &AtomicU64| count.load(Ordering::SeqCst);
-        let Counts { decoded, upscaled, encoded, .. } = &*self.counts;
+        let Counts { decoded, upscaled, encoded } = &*self.counts;
         let (decoded, upscaled, encoded) = (read(decoded), read(upscaled), read(encoded));
-        ensure!(decoded > 0, "not one frame could be decoded; is the file damaged?");
         ensure!(
             decoded == upscaled && upscaled == encoded,
             "frames were lost: {decoded} were decoded, {upscaled} upscaled, {encoded} encoded"
@@ -93,23 +119,89 @@ impl Video {
         Ok(decoded)
     }
 
-    /// What the element says about its work, in one line; to be asked for while it is running.
-    pub fn figures(&self) -> String {
-        let stats = structure(&self.upscaler, "stats");
-        let number = |name| stats.as_ref().and_then(|s| s.get::<f64>(name).ok()).unwrap_or(0.0);
-        let frames = stats.as_ref().and_then(|s| s.get::<u64>("frames").ok()).unwrap_or(0);
-        let text = |name| stats.as_ref().and_then(|s| s.get::<String>(name).ok());
-        let provider = text("provider").unwrap_or_default();
-        let nick = provider.split(' ').next().unwrap_or_default();
-        let precision = text("precision").unwrap_or_default();
+    /// What other segments must do alike; none where there were no frames. To be asked for while it is running.
+    pub fn pinned(&self) -> Option<Pinned> {
+        let frames = self.frames.lock().as_ref()?.to_string();
+        let stats = structure(&self.upscaler, "stats")?;
+        let text = |name| stats.get::<String>(name).unwrap_or_default();
+        // "embedded on 2 threads"
+        let provider = text("provider").split(' ').next().unwrap_or_default().to_owned();
+        let memory = self.upscaler.property::<u64>("memory-limit").to_string();
+        let properties =
+            [("provider", provider), ("precision", text("precision")), ("memory-limit", memory)];
         let model = structure(&self.upscaler, "model-info");
         let model = model.and_then(|s| s.get::<String>("name").ok()).unwrap_or_default();
-        format!(
-            "frames={frames} seconds={:.2} fps={:.2} provider={nick} precision={precision} model={model}",
-            number("seconds"),
-            number("fps")
-        )
+        let properties = properties.map(|(name, value)| (name.to_owned(), value)).into();
+        Some(Pinned { properties, frames, model })
     }
+
+    /// How long `kizunasr` was at work, in seconds. To be asked for while it is running.
+    pub fn seconds(&self) -> f64 {
+        let stats = structure(&self.upscaler, "stats");
+        stats.and_then(|s| s.get::<f64>("seconds").ok()).unwrap_or(0.0)
+    }
+}
+
+/// x264's macroblock tree reads memory that nobody wrote, where it has AVX-512 and the width is no multiple of 128 (seen with
+/// version 164): two runs then write different films. With less than AVX-512 they are the same.
+fn instructions() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") {
+        return "option-string=asm=AVX2";
+    }
+    ""
+}
+
+/// What `kizunasr` takes by itself at most, of what is free now: tiles depend on it, and so must not be chosen anew in each run.
+fn quarter_of_memory() -> u64 {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.map_or(2 << 30, |kib| kib << 10) / 4
+}
+
+/// Drops frames that another segment owns.
+fn keep_shown(decoded: &gst::Element, shown: std::ops::Range<i64>) -> Result<()> {
+    pad(decoded, "sink")?.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let segment = pad.sticky_event::<gst::event::Segment>(0);
+        let time = segment.zip(info.buffer()).and_then(|(s, b)| running_time(s.segment(), b));
+        match time {
+            Some(time) if !shown.contains(&time) => {
+                info.data = None;
+                gst::PadProbeReturn::Handled
+            }
+            _ => gst::PadProbeReturn::Ok,
+        }
+    });
+    Ok(())
+}
+
+/// Notes when the first frame is shown: `x264enc` moves all times so that it has room before them, and says wrongly by how much.
+fn note_begin(encoder: &gst::Element) -> Result<Arc<Mutex<Option<i64>>>> {
+    let begin = Arc::new(Mutex::new(None));
+    let noted = begin.clone();
+    pad(encoder, "sink")?.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let segment = pad.sticky_event::<gst::event::Segment>(0);
+        *noted.lock() = segment.zip(info.buffer()).and_then(|(s, b)| running_time(s.segment(), b));
+        gst::PadProbeReturn::Remove
+    });
+    Ok(begin)
+}
+
+/// Tells x264 the same about the frames of all segments, so that one head is good for all.
+fn fix_frames(encoder: &gst::Element, frames: &Arc<Mutex<Option<gst::Caps>>>) -> Result<()> {
+    let frames = frames.clone();
+    pad(encoder, "sink")?.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        let Some(event) = info.event() else { return gst::PadProbeReturn::Ok };
+        let (gst::EventView::Caps(caps), seqnum) = (event.view(), event.seqnum()) else {
+            return gst::PadProbeReturn::Ok;
+        };
+        let fixed = frames.lock().get_or_insert_with(|| caps.caps_owned()).clone();
+        let event = gst::event::Caps::builder(&fixed).seqnum(seqnum).build();
+        info.data = Some(gst::PadProbeData::Event(event));
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
 }
 
 fn is_in_range(spec: &glib::ParamSpec, value: &glib::Value) -> bool {
@@ -122,37 +214,6 @@ fn is_in_range(spec: &glib::ParamSpec, value: &glib::Value) -> bool {
     }
     check!(glib::ParamSpecDouble => f64, glib::ParamSpecInt => i32, glib::ParamSpecUInt => u32, glib::ParamSpecUInt64 => u64);
     true
-}
-
-/// Elements in a bin with a pad on either side: those of the elements that are named `first` and `last`.
-///
-/// # Errors
-/// If an element is not installed.
-pub fn bin(description: &str) -> Result<gst::Bin> {
-    let bin = gst::parse::bin_from_description(description, false).context(
-        "GStreamer lacks an element; Debian's packages gstreamer1.0-plugins-base, -good, -bad, -ugly and \
-         gstreamer1.0-libav have all that is needed",
-    )?;
-    for (name, end) in [("first", "sink"), ("last", "src")] {
-        let element = bin.by_name(name).with_context(|| format!("the bin has no {name}"))?;
-        let ghost = gst::GhostPad::builder_with_target(&pad(&element, end)?)?.name(end).build();
-        bin.add_pad(&ghost)?;
-    }
-    Ok(bin)
-}
-
-/// A pad that is always there.
-///
-/// # Errors
-/// If it is not.
-pub fn pad(element: &impl IsA<gst::Element>, name: &str) -> Result<gst::Pad> {
-    element
-        .static_pad(name)
-        .with_context(|| format!("{} has no pad {name}", element.as_ref().name()))
-}
-
-fn add(count: &AtomicU64) {
-    count.fetch_add(1, Ordering::SeqCst);
 }
 
 fn structure(element: &gst::Element, property: &str) -> Option<gst::Structure> {
@@ -186,20 +247,32 @@ fn count(
     element: &gst::Element,
     name: &str,
     counts: &Arc<Counts>,
-    note: impl Fn(&Counts, &gst::BufferRef) + Send + Sync + 'static,
+    which: fn(&Counts) -> &AtomicU64,
 ) -> Result<()> {
     let counts = counts.clone();
-    pad(element, name)?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        if let Some(buffer) = info.buffer() {
-            note(&counts, buffer);
-        }
+    pad(element, name)?.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        which(&counts).fetch_add(1, Ordering::SeqCst);
         gst::PadProbeReturn::Ok
     });
     Ok(())
 }
 
-/// Fixes size and format behind the upscaler when the first caps come: from then on they stay, as players expect.
-fn fix_output(upscaler: &gst::Element, filter: gst::Element) -> Result<()> {
+/// Fixes size and format behind the upscaler when the first caps of the film come: from then on they stay, as players expect.
+fn fix_output(
+    upscaler: &gst::Element,
+    filter: gst::Element,
+    frames: Option<&gst::Caps>,
+) -> Result<()> {
+    if let Some(frames) = frames.and_then(|frames| frames.structure(0)) {
+        let mut caps = gst::Caps::new_empty_simple(frames.name());
+        for (name, value) in frames.iter() {
+            if ["format", "width", "height", "pixel-aspect-ratio"].contains(&name.as_str()) {
+                caps.make_mut().set_value(name, value.clone());
+            }
+        }
+        filter.set_property("caps", caps);
+        return Ok(());
+    }
     let element = upscaler.downgrade();
     pad(upscaler, "sink")?.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view()) else {

@@ -1,0 +1,198 @@
+//! A look through a whole film without decoding it: what is in it, picture by picture.
+//!
+//! It is taken of the film to read, before any work is done, and of the film that was written, before it gets its name.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Result, bail};
+use gst::prelude::*;
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+
+use crate::access::is_entry;
+use crate::cut::Picture;
+use crate::demux::{link_to_nowhere, media_type, open, stream_id};
+use crate::pipeline::{Running, TICK, running_time, time_of};
+use crate::progress::Progress;
+
+/// What a file holds.
+pub struct Survey {
+    /// Its streams, as they come.
+    pub streams: Vec<Stream>,
+    /// Its chapters.
+    pub chapters: Option<gst::Toc>,
+}
+
+/// A stream of a file.
+pub struct Stream {
+    /// The same whenever the file is opened.
+    pub id: String,
+    /// "video/x-h264"
+    pub media: String,
+    /// What the file says about the stream and about itself.
+    pub tags: Vec<gst::TagList>,
+    /// Its packets; pictures, if it is video.
+    pub packets: Vec<Picture>,
+    /// Of the pictures and their times.
+    sum: Sha256,
+    /// As the file has them, before its segments say when that is.
+    stamps: Vec<Option<gst::ClockTime>>,
+    segments: Vec<gst::Segment>,
+}
+
+impl Stream {
+    /// A checksum of the video: all that segments depend on.
+    pub fn sum(&self) -> String {
+        self.sum.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The segment that is right for all packets, where there is one.
+    ///
+    /// `matroskademux` begins with the first packet's time, and says another beginning when it meets one that is earlier: what
+    /// came before that would be shown too early.
+    pub fn timeline(&self) -> Option<&gst::Segment> {
+        let is_plain = |segment: &gst::Segment| {
+            let segment = segment.downcast_ref::<gst::ClockTime>();
+            segment.is_some_and(|s| s.rate() == 1.0 && s.base() == gst::ClockTime::ZERO.into())
+        };
+        self.segments.last().filter(|_| self.segments.iter().all(is_plain))
+    }
+
+    fn correct_times(&mut self) {
+        let Some(timeline) = self.timeline().cloned() else { return };
+        for (packet, stamp) in self.packets.iter_mut().zip(&self.stamps) {
+            packet.time = stamp.and_then(|stamp| time_of(&timeline, stamp));
+        }
+    }
+
+    fn is_visual(&self) -> bool {
+        self.media.starts_with("video/") || self.media.starts_with("image/")
+    }
+
+    fn note(&mut self, pad: &gst::Pad, buffer: &gst::BufferRef) {
+        let (Some(caps), Some(segment)) =
+            (pad.current_caps(), pad.sticky_event::<gst::event::Segment>(0))
+        else {
+            return;
+        };
+        // Some parsers know it with the first packet only.
+        self.media = media_type(pad);
+        self.stamps.push(buffer.pts());
+        if self.segments.last() != Some(segment.segment()) {
+            self.segments.push(segment.segment().clone());
+        }
+        let is_visual = self.is_visual();
+        let picture = Picture {
+            time: running_time(segment.segment(), buffer),
+            duration: buffer.duration().map_or(0, gst::ClockTime::nseconds),
+            is_entry: is_visual && is_entry(&caps, buffer),
+        };
+        if is_visual && let Ok(map) = buffer.map_readable() {
+            self.sum.update(picture.time.unwrap_or(i64::MIN).to_le_bytes());
+            self.sum.update((map.len() as u64).to_le_bytes());
+            self.sum.update(&map);
+        }
+        self.packets.push(picture);
+    }
+}
+
+impl Survey {
+    /// Looks through a file; none where the user stopped it.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of(file: &Path, stop: &AtomicBool, progress: &Progress) -> Result<Option<Self>> {
+        let (pipeline, parser) = open(file)?;
+        let seen: Arc<Mutex<Seen>> = Arc::default();
+        let (all, weak) = (seen.clone(), pipeline.downgrade());
+        parser.connect_pad_added(move |parser, pad| {
+            all.lock().streams.push(listen(pad, &all));
+            let Some(pipeline) = weak.upgrade() else { return };
+            if let Err(error) = link_to_nowhere(&pipeline, pad) {
+                gst::element_error!(parser, gst::StreamError::Demux, ("{error:#}"));
+            }
+        });
+        let running = Running::start(pipeline)?;
+        while !running.poll(TICK, progress)? {
+            if stop.load(Ordering::SeqCst) {
+                return Ok(None);
+            }
+        }
+        drop(running);
+        let seen = std::mem::take(&mut *seen.lock());
+        let take = |stream: &Arc<Mutex<Stream>>| std::mem::replace(&mut *stream.lock(), nothing());
+        let mut streams: Vec<_> = seen.streams.iter().map(take).collect();
+        streams.iter_mut().for_each(Stream::correct_times);
+        Ok(Some(Self { streams, chapters: seen.chapters }))
+    }
+
+    /// How much of its length the file lacks, in ns, where its head promises more than it holds.
+    pub fn missing(&self) -> u64 {
+        let segments = self.streams.iter().filter_map(Stream::timeline);
+        let lengths = segments.filter_map(|segment| {
+            segment.downcast_ref::<gst::ClockTime>()?.duration().map(gst::ClockTime::nseconds)
+        });
+        let packets = self.streams.iter().flat_map(|stream| &stream.packets);
+        let ends = packets.filter_map(|p| Some(p.time?.unsigned_abs() + p.duration));
+        lengths.max().unwrap_or(0).saturating_sub(ends.max().unwrap_or(0))
+    }
+
+    /// The video: motion JPEG is a row of pictures, but where there is other video, pictures are covers.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn video(&self) -> Result<&Stream> {
+        let of = |kind| self.streams.iter().find(|stream| stream.media.starts_with(kind));
+        let Some(video) = of("video/").or_else(|| of("image/")) else {
+            let others: Vec<_> = self.streams.iter().map(|stream| &*stream.media).collect();
+            bail!("there is no video in this file, only: {}", others.join(", "));
+        };
+        Ok(video)
+    }
+}
+
+#[derive(Default)]
+struct Seen {
+    streams: Vec<Arc<Mutex<Stream>>>,
+    chapters: Option<gst::Toc>,
+}
+
+fn nothing() -> Stream {
+    let (id, media) = (String::new(), String::new());
+    Stream {
+        id,
+        media,
+        tags: Vec::new(),
+        packets: Vec::new(),
+        sum: Sha256::new(),
+        stamps: Vec::new(),
+        segments: Vec::new(),
+    }
+}
+
+/// Notes all that comes out of a pad.
+fn listen(pad: &gst::Pad, seen: &Arc<Mutex<Seen>>) -> Arc<Mutex<Stream>> {
+    let stream = Stream { id: stream_id(pad), media: media_type(pad), ..nothing() };
+    let stream = Arc::new(Mutex::new(stream));
+    let (noted, seen) = (stream.clone(), Arc::downgrade(seen));
+    let wanted = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+    pad.add_probe(wanted, move |pad, info| {
+        match &info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => noted.lock().note(pad, buffer),
+            Some(gst::PadProbeData::Event(event)) => match event.view() {
+                gst::EventView::Tag(tags) => noted.lock().tags.push(tags.tag_owned()),
+                gst::EventView::Toc(toc) => {
+                    if let Some(seen) = seen.upgrade() {
+                        seen.lock().chapters = Some(toc.toc().0.to_owned());
+                    }
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        gst::PadProbeReturn::Ok
+    });
+    stream
+}

@@ -1,0 +1,126 @@
+//! Films of all kinds are cut without losing or doubling a frame.
+
+use std::path::Path;
+
+use crate::support::*;
+
+/// Upscales a film in short segments and compares frames and times with what ffprobe counts in it.
+fn check(film: &str, segments: std::ops::RangeInclusive<usize>, folder: &Path) {
+    let out = format!("{film}.out.mkv");
+    let output = run(upscale(&[film, &out, "--segment", "12"], folder));
+    assert!(output.status.success(), "{film}: {}", stderr(&output));
+    let (before, after) = (times(film, folder), times(&out, folder));
+    assert_eq!(before.len(), after.len(), "{film}: {}", stderr(&output));
+    let first = before[0] - after[0];
+    for (number, (before, after)) in before.iter().zip(&after).enumerate() {
+        // Matroska counts in milliseconds.
+        let off = before - first - after;
+        assert!(off.abs() < 0.0016, "{film}: frame {number} at {after}, not {}", before - first);
+    }
+    // Pictures that lie elsewhere, or are broken, would not look like the film's.
+    let graph = "[1:v]scale=64:48:flags=area[small];[0:v][small]psnr=stats_file=psnr.log";
+    ffmpeg(&["-i", film, "-i", &out, "-lavfi", graph, "-f", "null", "-"], folder);
+    let log = std::fs::read_to_string(folder.join("psnr.log")).expect("psnr's log");
+    let values = log.split_whitespace().filter_map(|word| word.strip_prefix("psnr_y:"));
+    let worst = values.map(|v| v.parse().unwrap_or(f64::INFINITY)).fold(f64::INFINITY, f64::min);
+    assert!(worst > 25.0, "{film}: a frame differs, {worst} dB");
+    let keys = ["-v", "error", "-select_streams", "v", "-skip_frame", "nokey", "-count_frames"];
+    let keys = [&keys[..], &["-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", &out]];
+    let keys: usize = tool("ffprobe", &keys.concat(), folder).parse().expect("a number");
+    // x264 may begin again within a segment, at a cut.
+    assert!(segments.contains(&keys), "{film}: {keys} key frames");
+}
+
+/// Makes a film of 60 frames without cuts and checks it.
+fn made(film: &str, segments: std::ops::RangeInclusive<usize>, arguments: &[&str]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let source = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=24", "-frames:v", "60"];
+    ffmpeg(&[&source, arguments, &[film]].concat(), folder);
+    check(film, segments, folder);
+}
+
+const H264: [&str; 3] = ["-c:v", "libx264", "-x264-params"];
+
+#[test]
+fn h264_open_groups() {
+    let open = "open-gop=1:bframes=3:keyint=12:b-adapt=0:scenecut=0";
+    made("open.mkv", 3..=5, &[&H264[..], &[open]].concat());
+    made("open.mp4", 3..=5, &[&H264[..], &[open]].concat());
+    made("open.ts", 3..=5, &[&H264[..], &[open]].concat());
+}
+
+#[test]
+fn h264_closed_groups() {
+    made("closed.mkv", 5..=5, &[&H264[..], &["keyint=12:scenecut=0"]].concat());
+}
+
+#[test]
+fn h264_one_key_frame() {
+    made("one.mp4", 1..=1, &[&H264[..], &["keyint=infinite:scenecut=0"]].concat());
+}
+
+#[test]
+fn h264_pictures_that_look_past_an_i_picture() {
+    // Fourteen frames apart, so that scenes change where x264 may not write an IDR picture.
+    let scenes = "negate=enable='mod(floor(n/14),2)'";
+    let parameters = "keyint=250:min-keyint=50:ref=4:scenecut=100";
+    made("scenes.mkv", 1..=3, &[&["-vf", scenes][..], &H264, &[parameters]].concat());
+}
+
+#[test]
+fn h265_open_groups() {
+    let parameters = "open-gop=1:bframes=3:keyint=12:b-adapt=0:scenecut=0:log-level=error";
+    made("open265.mkv", 3..=5, &["-c:v", "libx265", "-x265-params", parameters]);
+}
+
+#[test]
+fn mpeg2_groups() {
+    made("mpeg2.mkv", 3..=5, &["-c:v", "mpeg2video", "-g", "12", "-bf", "2", "-q:v", "2"]);
+}
+
+#[test]
+fn vp9_groups() {
+    made("vp9.webm", 5..=5, &["-c:v", "libvpx-vp9", "-g", "12", "-b:v", "2M"]);
+}
+
+#[test]
+fn all_intra() {
+    made("intra.mov", 5..=5, &["-c:v", "prores"]);
+    made("jpeg.avi", 1..=5, &["-c:v", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj420p"]);
+}
+
+#[test]
+fn variable_frame_rate() {
+    let gaps = ["-vf", "select='not(mod(n,7)*gt(mod(n,11),3))'", "-vsync", "vfr"];
+    made("gaps.mkv", 1..=5, &[&gaps[..], &H264, &["keyint=12:bframes=3"]].concat());
+}
+
+#[test]
+fn a_beginning_in_mid_group() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let source = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=24", "-frames:v", "72"];
+    let coder = ["-c:v", "libx264", "-x264-params", "keyint=24:bframes=0:scenecut=0", "whole.ts"];
+    ffmpeg(&[&source[..], &coder].concat(), folder);
+    // The first key frame is left out, with some of what follows it.
+    let drop = ["-c", "copy", "-copyinkf", "-bsf:v", "noise=drop=lt(n\\,5)", "late.ts"];
+    ffmpeg(&[&["-i", "whole.ts"][..], &drop].concat(), folder);
+    let out = succeed(upscale(&["late.ts", "out.mkv", "--segment", "12"], folder));
+    // From the next key frame on all must be there; before it a decoder may give what it can.
+    let frames = times("out.mkv", folder).len();
+    assert!((48..=67).contains(&frames), "{frames} frames: {}", stderr(&out));
+}
+
+#[test]
+fn a_film_that_is_cut_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let source = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=24", "-frames:v", "240"];
+    ffmpeg(&[&source[..], &H264, &["keyint=12", "whole.mkv"]].concat(), folder);
+    let bytes = std::fs::read(folder.join("whole.mkv")).expect("a film");
+    std::fs::write(folder.join("short.mkv"), &bytes[..bytes.len() / 2]).expect("a film");
+    let output = succeed(upscale(&["short.mkv", "out.mkv", "--segment", "12"], folder));
+    assert!(stderr(&output).contains("is it cut off?"), "{}", stderr(&output));
+    assert_eq!(times("short.mkv", folder).len(), times("out.mkv", folder).len());
+}

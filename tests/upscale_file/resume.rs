@@ -1,0 +1,188 @@
+//! What is stopped or killed goes on where it was, and gives the same bytes.
+
+use std::collections::hash_map::RandomState;
+use std::fs;
+use std::hash::{BuildHasher, Hasher};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::support::*;
+
+/// A command that makes short segments.
+fn command(output: &str, folder: &Path) -> std::process::Command {
+    upscale(&["in.mkv", output, "--segment", "24"], folder)
+}
+
+fn start(output: &str, folder: &Path) -> Child {
+    let mut command = command(output, folder);
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("the program starts")
+}
+
+/// A film of ten segments and more, with sound and text.
+fn film(folder: &Path) {
+    make_film(folder, "in.mkv", "160x90", "yuv420p", 360);
+    ffmpeg(
+        &["-i", "in.mkv", "-map", "0", "-c", "copy", "-c:v", "libx264", "-g", "24", "cut.mkv"],
+        folder,
+    );
+    fs::rename(folder.join("cut.mkv"), folder.join("in.mkv")).expect("a name");
+}
+
+fn bytes(file: &str, folder: &Path) -> Vec<u8> {
+    fs::read(folder.join(file)).expect("the film can be read")
+}
+
+/// Waits until a segment is finished; how many are.
+fn wait_for_segment(output: &str, folder: &Path) -> usize {
+    let work = folder.join(format!("{output}.part"));
+    let began = Instant::now();
+    loop {
+        let names = if work.is_dir() { files(&work) } else { Vec::new() };
+        let count = names.iter().filter(|name| name.ends_with(".segment")).count();
+        if count > 0 {
+            return count;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "no segment was finished");
+        sleep(Duration::from_millis(2));
+    }
+}
+
+fn random() -> f64 {
+    RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
+}
+
+/// How many times a run is killed: `KIZUNA_KILLS`, else few.
+fn kills() -> usize {
+    std::env::var("KIZUNA_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(3)
+}
+
+fn survives_kills(whole: &str, killed: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    film(folder);
+    let began = Instant::now();
+    succeed(command(whole, folder));
+    let time = began.elapsed();
+    let wanted = bytes(whole, folder);
+    for kill in 0..kills() {
+        let moment = time.mul_f64(random());
+        let mut child = start(killed, folder);
+        sleep(moment);
+        child.kill().expect("the program can be killed");
+        child.wait().expect("the program ends");
+        let was_done = folder.join(killed).exists();
+        if was_done {
+            assert_eq!(bytes(killed, folder), wanted, "what bears the name is complete");
+        }
+        let work = folder.join(format!("{killed}.part"));
+        if !was_done || work.exists() {
+            let again = succeed(command(killed, folder));
+            let kept = String::from_utf8_lossy(&again.stdout).contains("kept=");
+            eprintln!("{killed}, kill {kill} after {moment:?}: done {was_done}, kept {kept}");
+        }
+        assert!(bytes(killed, folder) == wanted, "kill {kill} after {moment:?}: other bytes");
+        assert!(!work.exists(), "the work folder is left");
+        fs::remove_file(folder.join(killed)).expect("the film can be removed");
+    }
+}
+
+#[test]
+fn matroska_survives_kills() {
+    survives_kills("whole.mkv", "killed.mkv");
+}
+
+#[test]
+fn mp4_survives_kills() {
+    survives_kills("whole.mp4", "killed.mp4");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_keeps_the_work() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    film(folder);
+    let child = start("out.mkv", folder);
+    wait_for_segment("out.mkv", folder);
+    tool("kill", &["-INT", &child.id().to_string()], folder);
+    let asked = Instant::now();
+    let output = child.wait_with_output().expect("the program ends");
+    assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(stderr(&output).contains("run the same command again"), "{}", stderr(&output));
+    assert!(!folder.join("out.mkv").exists());
+
+    let again = succeed(command("out.mkv", folder));
+    let figures = String::from_utf8_lossy(&again.stdout).into_owned();
+    assert!(figures.starts_with("frames=360 ") && figures.contains(" kept="), "{figures}");
+    assert!(!folder.join("out.mkv.part").exists());
+}
+
+#[test]
+fn other_work_is_not_mixed_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    film(folder);
+    let stop = |output: &str| {
+        let mut child = start(output, folder);
+        wait_for_segment(output, folder);
+        child.kill().expect("the program can be killed");
+        child.wait().expect("the program ends");
+    };
+    for (more, why) in [(&["--crf", "30"][..], "an option"), (&["--fresh"], "--fresh")] {
+        stop("out.mkv");
+        let arguments = [&["in.mkv", "out.mkv", "--segment", "24"], more].concat();
+        let output = succeed(upscale(&arguments, folder));
+        assert!(stderr(&output).contains("beginning again"), "{}", stderr(&output));
+        assert!(stderr(&output).contains(why), "{}", stderr(&output));
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("kept="));
+        fs::remove_file(folder.join("out.mkv")).expect("the film can be removed");
+    }
+    stop("out.mkv");
+    let other = ["-i", "in.mkv", "-map", "0:v", "-vf", "negate", "-g", "24", "other.mkv"];
+    ffmpeg(&other, folder);
+    fs::rename(folder.join("other.mkv"), folder.join("in.mkv")).expect("a name");
+    let output = succeed(command("out.mkv", folder));
+    assert!(stderr(&output).contains("beginning again: the film"), "{}", stderr(&output));
+}
+
+#[test]
+fn two_runs_at_once_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    film(folder);
+    let mut first = start("out.mkv", folder);
+    wait_for_segment("out.mkv", folder);
+    tool("kill", &["-STOP", &first.id().to_string()], folder);
+    let second = run(command("out.mkv", folder));
+    assert!(!second.status.success());
+    assert!(stderr(&second).contains("another run is at work"), "{}", stderr(&second));
+    tool("kill", &["-CONT", &first.id().to_string()], folder);
+    assert!(first.wait().expect("the program ends").success());
+    assert_eq!(video("out.mkv", folder), "320,180,yuv420p,360");
+}
+
+#[test]
+fn a_damaged_segment_is_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    film(folder);
+    let mut child = start("out.mkv", folder);
+    wait_for_segment("out.mkv", folder);
+    child.kill().expect("the program can be killed");
+    child.wait().expect("the program ends");
+    let segment = folder.join("out.mkv.part/00000.segment");
+    let mut bytes = fs::read(&segment).expect("a segment");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&segment, bytes).expect("a segment");
+    let output = run(command("out.mkv", folder));
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("00000.segment is damaged"), "{}", stderr(&output));
+    assert!(!folder.join("out.mkv").exists());
+    fs::remove_file(&segment).expect("the segment can be removed");
+    succeed(command("out.mkv", folder));
+}
