@@ -1,0 +1,130 @@
+//! Players.
+
+use std::path::Path;
+
+use gst::prelude::*;
+
+use crate::journal::Journal;
+use crate::scene::Stopped;
+use crate::table::*;
+
+/// A player with `filter`, and with sinks that show nothing.
+fn player(kind: &str, film: &Path, filter: &gst::Element) -> Stopped {
+    let sink = |name: &str| {
+        let sink = gst::ElementFactory::make("fakesink").name(name).property("sync", true);
+        sink.property("enable-last-sample", true).build().unwrap()
+    };
+    let player = gst::ElementFactory::make(kind)
+        .property("uri", uri(film))
+        .property("video-filter", filter)
+        .property("video-sink", sink("video"))
+        .property("audio-sink", sink("audio"))
+        .build()
+        .unwrap();
+    Stopped(player.downcast().unwrap())
+}
+
+fn settle(player: &gst::Pipeline, state: gst::State) {
+    player.set_state(state).unwrap();
+    player.state(gst::ClockTime::from_seconds(60)).0.unwrap();
+}
+
+fn to_the_end(player: &gst::Pipeline) {
+    let ends = [gst::MessageType::Eos, gst::MessageType::Error];
+    let end = player.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &ends);
+    let end = end.expect("no end");
+    assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+}
+
+#[test]
+fn playbin_takes_it_as_a_filter() {
+    for line in elements() {
+        for kind in ["playbin", "playbin3"] {
+            let _alone = alone();
+            let filter = element(line);
+            let journal = Journal::of(&filter, 2);
+            let player = player(kind, &FILMS.mp4, &filter);
+            settle(&player, gst::State::Playing);
+            to_the_end(&player);
+            player.set_state(gst::State::Null).unwrap();
+            assert_eq!(journal.counts(), (FRAMES, FRAMES), "{kind}: {line}");
+            journal.check(line, may_drop(&filter));
+        }
+    }
+}
+
+#[test]
+fn playbin_seeks_and_pauses() {
+    for line in elements() {
+        let _alone = alone();
+        let filter = element(line);
+        let journal = Journal::of(&filter, 2);
+        let player = player("playbin3", &FILMS.mp4, &filter);
+        settle(&player, gst::State::Paused);
+        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
+        for ms in [1000, 200, 1600, 1200] {
+            let to = gst::ClockTime::from_mseconds(ms);
+            player.seek_simple(flags, to).unwrap();
+            settle(&player, gst::State::Playing);
+            settle(&player, gst::State::Paused);
+            let at = player.query_position::<gst::ClockTime>().unwrap();
+            assert!(at >= to && at <= to + gst::ClockTime::SECOND, "{line}: {at} after {to}");
+        }
+        player.seek_simple(flags, gst::ClockTime::from_mseconds(1200)).unwrap();
+        settle(&player, gst::State::Playing);
+        to_the_end(&player);
+        assert_eq!(journal.counts(), (20, 20), "{line}");
+        player.set_state(gst::State::Null).unwrap();
+        journal.check(line, may_drop(&filter));
+    }
+}
+
+/// Another film by the same player, once stopped and once without a gap.
+#[test]
+fn playbin_plays_a_list() {
+    for line in elements() {
+        let _alone = alone();
+        let filter = element(line);
+        let journal = Journal::of(&filter, 2);
+        let player = player("playbin3", &FILMS.mkv, &filter);
+        let next = uri(&FILMS.mp4);
+        let calls = std::sync::atomic::AtomicU32::new(0);
+        player.connect("about-to-finish", false, move |values| {
+            if calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
+                values[0].get::<gst::Element>().unwrap().set_property("uri", &next);
+            }
+            None
+        });
+        settle(&player, gst::State::Playing);
+        to_the_end(&player);
+        assert_eq!(journal.counts(), (2 * FRAMES, 2 * FRAMES), "{line}");
+        player.set_state(gst::State::Ready).unwrap();
+        player.set_property("uri", uri(&FILMS.mkv));
+        settle(&player, gst::State::Playing);
+        to_the_end(&player);
+        player.set_state(gst::State::Null).unwrap();
+        assert_eq!(journal.counts(), (3 * FRAMES, 3 * FRAMES), "{line}");
+        journal.check(line, may_drop(&filter));
+    }
+}
+
+#[test]
+fn players_that_are_programs() {
+    for line in elements() {
+        let filter = format!("video-filter={line}");
+        for player in ["playbin", "playbin3"] {
+            let mut command = tool("gst-launch-1.0");
+            let uri = format!("uri={}", uri(&FILMS.mp4));
+            command.args([player, &uri, &filter, "video-sink=fakesink", "audio-sink=fakesink"]);
+            let output = run(&command);
+            assert!(output.status.success(), "{line}: {}", text(&output));
+        }
+        let mut command = tool("gst-play-1.0");
+        command.args(["--no-interactive", "--use-playbin3", "--audiosink=fakesink"]);
+        command.arg(format!("--videosink={line} ! fakesink sync=true"));
+        command.args([&FILMS.mp4, &FILMS.mkv]);
+        let output = run(&command);
+        let said = text(&output);
+        assert!(output.status.success() && !said.contains("ERROR"), "{line}: {said}");
+    }
+}

@@ -1,0 +1,151 @@
+//! A pipeline with an element of the table in its middle, and what an application does to it.
+
+use gst::prelude::*;
+
+use crate::journal::Journal;
+use crate::pipelines::alone;
+use crate::table::element;
+
+/// No test waits that long, unless something hangs.
+const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(60);
+
+/// A pipeline that is stopped when it goes, after a failure too.
+pub struct Stopped(pub gst::Pipeline);
+
+impl Stopped {
+    /// A launch line's pipeline.
+    pub fn launch(line: &str) -> Self {
+        let pipeline = gst::parse::launch(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+        Self(pipeline.downcast().unwrap())
+    }
+}
+
+impl std::ops::Deref for Stopped {
+    type Target = gst::Pipeline;
+
+    fn deref(&self) -> &gst::Pipeline {
+        &self.0
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = self.0.set_state(gst::State::Null);
+    }
+}
+
+pub struct Scene {
+    pub pipeline: Stopped,
+    pub sink: gst::Element,
+    pub journal: Journal,
+    what: String,
+    _alone: std::sync::MutexGuard<'static, ()>,
+}
+
+impl Scene {
+    /// `source ! element ! fakesink`, where the sink has further properties.
+    pub fn new(source: &str, line: &str, sink: &str) -> Self {
+        let alone = alone();
+        let text = format!("{source} ! {line} name=up ! fakesink name=end {sink}");
+        let pipeline = Stopped::launch(&text);
+        let journal = Journal::of(&pipeline.by_name("up").unwrap(), 2);
+        let sink = pipeline.by_name("end").unwrap();
+        Self { pipeline, sink, journal, what: text, _alone: alone }
+    }
+
+    /// Changes state and waits until that is done.
+    pub fn state(&self, state: gst::State) {
+        self.pipeline.set_state(state).unwrap_or_else(|_| self.fail());
+        self.settle();
+    }
+
+    /// Waits for the end of a change of state, or of a flushing seek.
+    pub fn settle(&self) {
+        let (result, state, pending) = self.pipeline.state(PATIENCE);
+        match result {
+            Ok(gst::StateChangeSuccess::Async) => panic!("{}: {state:?}, {pending:?}", self.what),
+            Ok(_) => {}
+            Err(_) => self.fail(),
+        }
+    }
+
+    fn fail(&self) -> ! {
+        let error = self.bus().pop_filtered(&[gst::MessageType::Error]);
+        panic!("{}: {error:?}", self.what)
+    }
+
+    fn bus(&self) -> gst::Bus {
+        self.pipeline.bus().unwrap()
+    }
+
+    /// The next message of `kind`; what was latency is told anew meanwhile, as applications do.
+    pub fn message(&self, kind: gst::MessageType) -> gst::Message {
+        let kinds = [kind, gst::MessageType::Error, gst::MessageType::Latency];
+        loop {
+            let message = self.bus().timed_pop_filtered(PATIENCE, &kinds);
+            let message = message.unwrap_or_else(|| {
+                panic!("{}: no {kind:?} message: {:?}", self.what, self.journal.left())
+            });
+            match message.type_() {
+                gst::MessageType::Error => panic!("{}: {message:?}", self.what),
+                gst::MessageType::Latency if kind != gst::MessageType::Latency => {
+                    self.pipeline.recalculate_latency().unwrap();
+                }
+                _ => return message,
+            }
+        }
+    }
+
+    pub fn to_the_end(&self) {
+        self.message(gst::MessageType::Eos);
+    }
+
+    /// A seek at rate 1.
+    pub fn seek(&self, flags: gst::SeekFlags, to: gst::ClockTime) {
+        // An end that was reached before is none any more.
+        self.forget_ends();
+        self.pipeline.seek_simple(flags, to).unwrap_or_else(|e| panic!("{}: {e}", self.what));
+    }
+
+    /// A seek at `rate` between two times.
+    pub fn range(
+        &self,
+        rate: f64,
+        flags: gst::SeekFlags,
+        range: (gst::ClockTime, Option<gst::ClockTime>),
+    ) {
+        self.forget_ends();
+        let (from, to) = (gst::SeekType::Set, gst::SeekType::Set);
+        let sought = self.pipeline.seek(rate, flags, from, range.0, to, range.1);
+        sought.unwrap_or_else(|e| panic!("{}: {e}", self.what));
+    }
+
+    fn forget_ends(&self) {
+        let ends = [gst::MessageType::Eos, gst::MessageType::SegmentDone];
+        while self.bus().pop_filtered(&ends).is_some() {}
+    }
+
+    /// Where in the film the picture on show is.
+    pub fn shown(&self) -> gst::ClockTime {
+        let sample = self.sink.property::<Option<gst::Sample>>("last-sample").expect("no picture");
+        let segment = sample.segment().unwrap().downcast_ref::<gst::ClockTime>().unwrap().clone();
+        segment.to_stream_time(sample.buffer().unwrap().pts()).unwrap()
+    }
+
+    /// Ends the scene: nothing was lost, nothing failed.
+    pub fn finish(self) {
+        self.pipeline.set_state(gst::State::Null).unwrap();
+        let error = self.bus().pop_filtered(&[gst::MessageType::Error]);
+        assert!(error.is_none(), "{}: {error:?}", self.what);
+        // Sinks here ask for no quality of service, so nobody drops.
+        self.journal.check(&self.what, false);
+    }
+}
+
+/// A bare element of the table in a harness, and its journal.
+pub fn harnessed(line: &str) -> (gst_check::Harness, Journal, std::sync::MutexGuard<'static, ()>) {
+    let alone = alone();
+    let element = element(line);
+    let journal = Journal::of(&element, 2);
+    (crate::pipelines::harness(&element), journal, alone)
+}
