@@ -55,7 +55,7 @@ impl Item {
     }
 }
 
-/// One pad's items, cut where flushes ended.
+/// One pad's items, cut where flushes ended and the element was stopped.
 type Epochs = Vec<Vec<Item>>;
 
 /// Both pads of an element.
@@ -110,6 +110,11 @@ impl Journal {
             }
             gst::PadProbeReturn::Ok
         });
+    }
+
+    /// Begins anew, as a flush does: nothing flows, as the element was stopped.
+    pub fn cut(&self) {
+        self.0.pads.lock().unwrap().iter_mut().for_each(|pad| pad.push(vec![]));
     }
 
     /// Waits until `count` frames have left since the last flush.

@@ -12,10 +12,10 @@ pub use crate::pipelines::*;
 const ELEMENTS: [&str; 6] = [
     "kizunasr model=anime4k-m provider=embedded",
     "kizunashader quality=fast",
-    "kizunaupscale profile=realtime",
-    "kizunaupscale profile=export",
-    "kizunaupscale profile=batch",
-    "kizunaupscale profile=hybrid",
+    "kizunaupscale quality=fast model=anime4k-m provider=embedded profile=realtime",
+    "kizunaupscale quality=fast model=anime4k-m provider=embedded profile=export",
+    "kizunaupscale quality=fast model=anime4k-m provider=embedded profile=batch",
+    "kizunaupscale quality=fast model=anime4k-m provider=embedded profile=hybrid",
 ];
 
 /// Those that this build has.

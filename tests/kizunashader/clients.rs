@@ -1,4 +1,4 @@
-//! In programs of their own: other versions of OpenGL, no display, a window, players.
+//! In programs of their own: other versions of OpenGL, no display, a window.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Output, Stdio};
@@ -116,28 +116,6 @@ fn a_window_shows_it() {
             command.env("DISPLAY", &xvfb.display).env("GST_GL_PLATFORM", platform);
             device(&command.output().unwrap());
         }
-    }
-}
-
-#[test]
-fn players_use_it_as_their_filter() {
-    let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    let clip = folder.path().join("clip.mp4");
-    let said = play(&format!(
-        "{SOURCE} ! x264enc speed-preset=ultrafast ! mp4mux ! filesink location={}",
-        clip.display()
-    ));
-    assert!(said.errors.is_empty(), "{said:?}");
-    for player in ["playbin", "playbin3"] {
-        let mut command = bare("");
-        command.args([
-            player,
-            &format!("uri=file://{}", clip.display()),
-            "video-filter=kizunashader",
-            "video-sink=fakesink",
-        ]);
-        device(&command.output().unwrap());
     }
 }
 

@@ -11,7 +11,6 @@ mod pipelines;
 mod zoo;
 
 mod caps;
-mod clients;
 mod errors;
 mod flow;
 mod formats;
