@@ -7,7 +7,7 @@ use gst_base::prelude::*;
 
 use crate::journal::Journal;
 use crate::scene::{Scene, Stopped};
-use crate::table::{alone, elements};
+use crate::table::{alone_with, elements};
 
 const CAMERA: &str = "videotestsrc is-live=true do-timestamp=true pattern=ball ! video/x-raw,format=I420,width=160,height=90";
 
@@ -87,7 +87,7 @@ const MARGIN: gst::ClockTime = gst::ClockTime::from_mseconds(40);
 
 /// A camera of ten pictures a second before a sink that drops what comes too late, as sinks for the screen do.
 fn watch(line: &str, queue: &str) -> Live {
-    let _alone = alone();
+    let _alone = alone_with(line);
     let text = format!(
         "{CAMERA},framerate=10/1 ! {line} name=up ! {queue} fakesink name=end sync=true max-lateness={}",
         MARGIN.nseconds()
@@ -136,7 +136,7 @@ fn watch(line: &str, queue: &str) -> Live {
         if frames == 0 {
             before = drops();
         }
-        if frames >= 20 && !has_ended {
+        if frames >= 10 && !has_ended {
             has_ended = true;
             assert!(pipeline.send_event(gst::event::Eos::new()));
         }

@@ -9,10 +9,10 @@ use crate::scene::Stopped;
 use crate::table::*;
 
 /// A player with `filter`, and with sinks that show nothing.
-fn player(kind: &str, film: &Path, filter: &gst::Element) -> Stopped {
+fn player(kind: &str, film: &Path, filter: &gst::Element, sync: bool) -> Stopped {
     let sink = |name: &str| {
-        let sink = gst::ElementFactory::make("fakesink").name(name).property("sync", true);
-        sink.property("enable-last-sample", true).build().unwrap()
+        let sink = gst::ElementFactory::make("fakesink").name(name).property("sync", sync);
+        sink.build().unwrap()
     };
     let player = gst::ElementFactory::make(kind)
         .property("uri", uri(film))
@@ -40,10 +40,10 @@ fn to_the_end(player: &gst::Pipeline) {
 fn playbin_takes_it_as_a_filter() {
     for line in elements() {
         for kind in ["playbin", "playbin3"] {
-            let _alone = alone();
+            let _alone = alone_with(line);
             let filter = element(line);
             let journal = Journal::of(&filter, 2);
-            let player = player(kind, &FILMS.mp4, &filter);
+            let player = player(kind, &FILMS.mp4, &filter, false);
             settle(&player, gst::State::Playing);
             to_the_end(&player);
             player.set_state(gst::State::Null).unwrap();
@@ -56,10 +56,10 @@ fn playbin_takes_it_as_a_filter() {
 #[test]
 fn playbin_seeks_and_pauses() {
     for line in elements() {
-        let _alone = alone();
+        let _alone = alone_with(line);
         let filter = element(line);
         let journal = Journal::of(&filter, 2);
-        let player = player("playbin3", &FILMS.mp4, &filter);
+        let player = player("playbin3", &FILMS.mp4, &filter, true);
         settle(&player, gst::State::Paused);
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
         for ms in [1000, 200, 1600, 1200] {
@@ -83,10 +83,10 @@ fn playbin_seeks_and_pauses() {
 #[test]
 fn playbin_plays_a_list() {
     for line in elements() {
-        let _alone = alone();
+        let _alone = alone_with(line);
         let filter = element(line);
         let journal = Journal::of(&filter, 2);
-        let player = player("playbin3", &FILMS.mkv, &filter);
+        let player = player("playbin3", &FILMS.mkv, &filter, false);
         let next = uri(&FILMS.mp4);
         let calls = std::sync::atomic::AtomicU32::new(0);
         player.connect("about-to-finish", false, move |values| {
@@ -121,7 +121,7 @@ fn players_that_are_programs() {
         }
         let mut command = tool("gst-play-1.0");
         command.args(["--no-interactive", "--use-playbin3", "--audiosink=fakesink"]);
-        command.arg(format!("--videosink={line} ! fakesink sync=true"));
+        command.arg(format!("--videosink={line} ! fakesink"));
         command.args([&FILMS.mp4, &FILMS.mkv]);
         let output = run(&command);
         let said = text(&output);

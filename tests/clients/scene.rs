@@ -1,10 +1,11 @@
 //! A pipeline with an element of the table in its middle, and what an application does to it.
 
+use std::sync::MutexGuard;
+
 use gst::prelude::*;
 
 use crate::journal::Journal;
-use crate::pipelines::alone;
-use crate::table::element;
+use crate::table::{alone_with, element};
 
 /// No test waits that long, unless something hangs.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(60);
@@ -39,13 +40,13 @@ pub struct Scene {
     pub sink: gst::Element,
     pub journal: Journal,
     what: String,
-    _alone: std::sync::MutexGuard<'static, ()>,
+    _alone: Option<MutexGuard<'static, ()>>,
 }
 
 impl Scene {
     /// `source ! element ! fakesink`, where the sink has further properties.
     pub fn new(source: &str, line: &str, sink: &str) -> Self {
-        let alone = alone();
+        let alone = alone_with(line);
         let text = format!("{source} ! {line} name=up ! fakesink name=end {sink}");
         let pipeline = Stopped::launch(&text);
         let journal = Journal::of(&pipeline.by_name("up").unwrap(), 2);
@@ -143,8 +144,8 @@ impl Scene {
 }
 
 /// A bare element of the table in a harness, and its journal.
-pub fn harnessed(line: &str) -> (gst_check::Harness, Journal, std::sync::MutexGuard<'static, ()>) {
-    let alone = alone();
+pub fn harnessed(line: &str) -> (gst_check::Harness, Journal, Option<MutexGuard<'static, ()>>) {
+    let alone = alone_with(line);
     let element = element(line);
     let journal = Journal::of(&element, 2);
     (crate::pipelines::harness(&element), journal, alone)

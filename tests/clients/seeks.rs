@@ -91,8 +91,8 @@ fn scrub_forward_and_backward_while_paused() {
 #[test]
 fn seeks_while_playing() {
     for line in elements() {
-        for source in sources() {
-            let scene = Scene::new(&source, line, "sync=false");
+        for source in &sources()[1..3] {
+            let scene = Scene::new(source, line, "sync=false");
             scene.state(gst::State::Playing);
             for (round, to) in [1200, 100, 1700, 0, 800, 1960].into_iter().enumerate() {
                 let kind = [SeekFlags::ACCURATE, SeekFlags::KEY_UNIT][round % 2];
@@ -194,7 +194,7 @@ fn fast_forward_and_trick_modes() {
     ];
     for line in elements() {
         let [source, ..] = sources();
-        let scene = Scene::new(&source, line, "sync=true");
+        let scene = Scene::new(&source, line, "sync=false");
         scene.state(gst::State::Paused);
         for (mode, rate) in modes.into_iter().zip([4.0, 8.0, 4.0, 4.0, -4.0]) {
             scene.range(rate, FLUSH | mode, (ms(0), Some(ms(2000))));
@@ -226,22 +226,21 @@ fn rates(scene: &Scene, pad: &str) -> Arc<Mutex<Vec<f64>>> {
 #[test]
 fn instant_rate_changes() {
     for line in elements() {
-        for source in &sources()[..2] {
-            let scene = Scene::new(source, line, "sync=true");
-            let (came, left) = (rates(&scene, "sink"), rates(&scene, "src"));
-            scene.state(gst::State::Playing);
-            for (round, rate) in [2.0, 0.5, 4.0].into_iter().enumerate() {
-                scene.journal.wait(5 * (round + 1));
-                let flags = SeekFlags::INSTANT_RATE_CHANGE;
-                let none = gst::ClockTime::NONE;
-                let keep = gst::SeekType::None;
-                scene.pipeline.seek(rate, flags, keep, none, keep, none).unwrap();
-            }
-            scene.to_the_end();
-            let (came, left) = (came.lock().unwrap(), left.lock().unwrap());
-            assert_eq!(*left, [2.0, 0.5, 4.0], "{line}: {source}: came {came:?}");
-            assert_eq!(scene.journal.counts(), (FRAMES, FRAMES), "{line}");
-            scene.finish();
+        let [source, ..] = sources();
+        let scene = Scene::new(&source, line, "sync=true");
+        let (came, left) = (rates(&scene, "sink"), rates(&scene, "src"));
+        scene.state(gst::State::Playing);
+        for (round, rate) in [2.0, 0.5, 4.0].into_iter().enumerate() {
+            scene.journal.wait(5 * (round + 1));
+            let flags = SeekFlags::INSTANT_RATE_CHANGE;
+            let none = gst::ClockTime::NONE;
+            let keep = gst::SeekType::None;
+            scene.pipeline.seek(rate, flags, keep, none, keep, none).unwrap();
         }
+        scene.to_the_end();
+        let (came, left) = (came.lock().unwrap(), left.lock().unwrap());
+        assert_eq!(*left, [2.0, 0.5, 4.0], "{line}: {source}: came {came:?}");
+        assert_eq!(scene.journal.counts(), (FRAMES, FRAMES), "{line}");
+        scene.finish();
     }
 }

@@ -55,7 +55,7 @@ fn downstream_changes_its_mind() {
     let endless = "videotestsrc ! video/x-raw,format=I420,width=160,height=90,framerate=25/1";
     for line in elements() {
         let text = format!("{endless} ! {line} name=up ! capsfilter name=want ! fakesink name=end");
-        let _alone = crate::table::alone();
+        let _alone = crate::table::alone_with(line);
         let pipeline = Stopped::launch(&text);
         let sizes = Arc::new(Mutex::new(Vec::new()));
         let (tell, told) = std::sync::mpsc::channel();
@@ -124,6 +124,7 @@ fn gaps_before_the_first_picture() {
         }
         harness.push(crate::table::buffer(&caps)).unwrap();
         assert!(harness.push_event(gst::event::Eos::new()));
+        journal.wait(1);
         assert_eq!(journal.counts(), (1, 1), "{line}");
         journal.check(line, false);
     }
@@ -138,7 +139,7 @@ fn a_sink_that_is_too_slow() {
             let slow = "identity sleep-time=30000 ! fakesink";
             let sink = "sync=true qos=true max-lateness=5000000 throttle-time=20000000";
             let text = format!("{line} name=up ! {slow} name=end {sink}");
-            let _alone = crate::table::alone();
+            let _alone = crate::table::alone_with(line);
             let pipeline = Stopped::launch(&format!("{source} ! {text}"));
             let element = pipeline.by_name("up").unwrap();
             if !qos && element.find_property("qos").is_none() {

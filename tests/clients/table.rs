@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{LazyLock, Once};
+use std::sync::{LazyLock, MutexGuard, Once};
 
 use tempfile::TempDir;
 
@@ -35,6 +35,11 @@ pub fn elements() -> impl Iterator<Item = &'static str> {
 
 fn factory(line: &str) -> &str {
     line.split(' ').next().unwrap_or(line)
+}
+
+/// Holds back whoever works with OpenGL at the same time, where the element does.
+pub fn alone_with(line: &str) -> Option<MutexGuard<'static, ()>> {
+    (factory(line) != "kizunasr").then(alone)
 }
 
 /// The element of a line of the table.
@@ -77,7 +82,9 @@ pub static FILMS: LazyLock<Films> = LazyLock::new(|| {
         assert!(output.status.success(), "{output:?}");
         path
     };
-    let sine = "-f lavfi -i sine=duration=2 -c:a aac".split(' ').collect::<Vec<_>>();
+    // The index comes first, so that the film can be pushed too.
+    let sine = "-f lavfi -i sine=duration=2 -c:a aac -movflags +faststart";
+    let sine = sine.split(' ').collect::<Vec<_>>();
     let mp4 = encode("film.mp4", SIZE, FRAMES / 25, &sine);
     let mkv = encode("film.mkv", SIZE, FRAMES / 25, &[]);
     let parts = [encode("a.h264", SIZE, 1, &[]), encode("b.h264", (96, 64), 1, &[])];

@@ -11,7 +11,7 @@ fn decoder_to_encoder_without_videoconvert() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out.mp4");
     for line in elements() {
-        let _alone = alone();
+        let _alone = alone_with(line);
         let said = play(&format!(
             "filesrc location={} ! decodebin ! {line} ! x264enc speed-preset=ultrafast ! mp4mux ! filesink location={}",
             FILMS.mkv.display(),
@@ -28,7 +28,7 @@ fn encodebin2_encodes_it() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out.mp4");
     for line in elements() {
-        let _alone = alone();
+        let _alone = alone_with(line);
         // x264 sees many pictures before it gives one: sound waits for it in its queue.
         let said = play(&format!(
             "uridecodebin3 name=in uri={} encodebin2 name=out profile={MP4}:audio/mpeg,mpegversion=1,layer=3 ! filesink location={} \
@@ -50,7 +50,7 @@ fn uritranscodebin_takes_it_as_a_filter() {
         let mut command = tool("gst-launch-1.0");
         // 1.22's own bin says `gst_object_unref: assertion 'object != NULL' failed` when it stops, whatever the filter.
         command.env_remove("G_DEBUG").args(["uritranscodebin", &format!("profile={MP4}")]);
-        command.arg(format!("source-uri={}", uri(&FILMS.mp4)));
+        command.arg(format!("source-uri={}", uri(&FILMS.mkv)));
         command.arg(format!("dest-uri={}", uri(&out)));
         command.arg(format!("video-filter={line}"));
         let output = run(&command);
@@ -89,7 +89,7 @@ fn the_library_of_gst_transcoder_takes_it_as_a_filter() {
     let out = dir.path().join("out.mp4");
     for line in elements() {
         let mut command = python(TRANSCODER);
-        command.args([&uri(&FILMS.mp4), &uri(&out), MP4, line]);
+        command.args([&uri(&FILMS.mkv), &uri(&out), MP4, line]);
         let output = run(&command);
         assert!(output.status.success(), "{line}: {}", text(&output));
         assert_eq!(probe(&out), DOUBLED, "{line}");
@@ -102,7 +102,7 @@ fn gst_transcoder_reads_what_was_made() {
     let dir = tempfile::tempdir().unwrap();
     let (made, out) = (dir.path().join("made.mkv"), dir.path().join("out.mp4"));
     for line in elements() {
-        let alone = alone();
+        let alone = alone_with(line);
         let said = play(&format!(
             "filesrc location={} ! decodebin ! {line} ! x264enc speed-preset=ultrafast ! matroskamux ! filesink location={}",
             FILMS.mkv.display(),
