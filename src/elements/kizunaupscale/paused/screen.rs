@@ -21,6 +21,8 @@ pub fn sink_behind(pad: &gst::Pad) -> Option<gst::Element> {
         {
             return element.find_property("last-sample").is_some().then_some(element);
         }
+        // A pad of nobody's leads nowhere, and has no iterator to say so.
+        entry.parent()?;
         let mut ways = entry.iterate_internal_links().into_iter().filter_map(Result::ok);
         pad = ways.next()?;
         if ways.next().is_some() {
