@@ -69,15 +69,15 @@ struct Shared {
     /// Sink pad and source pad.
     pads: Mutex<[Epochs; 2]>,
     changed: Condvar,
-    /// Factor from input to output.
-    scale: u32,
+    /// The element as in the table.
+    line: &'static str,
 }
 
 impl Journal {
-    /// Begins to write down what goes through `element`, which enlarges by `scale`.
-    pub fn of(element: &gst::Element, scale: u32) -> Self {
+    /// Begins to write down what goes through `element`, which is `line` of the table.
+    pub fn of(element: &gst::Element, line: &'static str) -> Self {
         let pads = Mutex::new([vec![vec![]], vec![vec![]]]);
-        let journal = Self(Arc::new(Shared { pads, changed: Condvar::new(), scale }));
+        let journal = Self(Arc::new(Shared { pads, changed: Condvar::new(), line }));
         for (which, name) in ["sink", "src"].into_iter().enumerate() {
             journal.follow(which, &element.static_pad(name).unwrap());
         }
@@ -89,7 +89,7 @@ impl Journal {
         let mask = gst::PadProbeType::BUFFER
             | gst::PadProbeType::EVENT_DOWNSTREAM
             | gst::PadProbeType::EVENT_FLUSH;
-        let divisor = if which == 0 { 1 } else { self.0.scale };
+        let divisor = if which == 0 { 1 } else { 2 };
         pad.add_probe(mask, move |pad, info| {
             let item = match &info.data {
                 Some(gst::PadProbeData::Buffer(buffer)) => {
@@ -132,7 +132,7 @@ impl Journal {
         let pads = self.0.pads.lock().unwrap();
         let patience = Duration::from_secs(60);
         let (pads, waited) = self.0.changed.wait_timeout_while(pads, patience, has_few).unwrap();
-        assert!(!waited.timed_out(), "fewer than {count} frames: {:?}", *pads);
+        assert!(!waited.timed_out(), "{}: fewer than {count} frames: {:?}", self.0.line, *pads);
     }
 
     /// All that left since the last flush.

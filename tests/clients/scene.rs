@@ -45,11 +45,11 @@ pub struct Scene {
 
 impl Scene {
     /// `source ! element ! fakesink`, where the sink has further properties.
-    pub fn new(source: &str, line: &str, sink: &str) -> Self {
+    pub fn new(source: &str, line: &'static str, sink: &str) -> Self {
         let alone = alone_with(line);
         let text = format!("{source} ! {line} name=up ! fakesink name=end {sink}");
         let pipeline = Stopped::launch(&text);
-        let journal = Journal::of(&pipeline.by_name("up").unwrap(), 2);
+        let journal = Journal::of(&pipeline.by_name("up").unwrap(), line);
         let sink = pipeline.by_name("end").unwrap();
         Self { pipeline, sink, journal, what: text, _alone: alone }
     }
@@ -144,9 +144,11 @@ impl Scene {
 }
 
 /// A bare element of the table in a harness, and its journal.
-pub fn harnessed(line: &str) -> (gst_check::Harness, Journal, Option<MutexGuard<'static, ()>>) {
+pub fn harnessed(
+    line: &'static str,
+) -> (gst_check::Harness, Journal, Option<MutexGuard<'static, ()>>) {
     let alone = alone_with(line);
     let element = element(line);
-    let journal = Journal::of(&element, 2);
+    let journal = Journal::of(&element, line);
     (crate::pipelines::harness(&element), journal, alone)
 }

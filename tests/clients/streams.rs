@@ -148,7 +148,7 @@ fn a_sink_that_is_too_slow() {
             if !qos {
                 element.set_property("qos", false);
             }
-            let journal = crate::journal::Journal::of(&element, 2);
+            let journal = crate::journal::Journal::of(&element, line);
             let dropped = play_noting_drops(&pipeline, &element);
             let (came, left) = journal.counts();
             assert_eq!(came, 40, "{line}");
