@@ -171,3 +171,36 @@ pub fn left_by(command: &mut Command) -> Vec<String> {
     let alive = |l: &&str| l.contains("object-alive, ") && !l.contains("new format string");
     text.lines().filter(alive).map(str::to_owned).collect()
 }
+
+/// Runs the test of this name once more, in a program of its own, so that its objects and its memory are this test's alone:
+/// after `warm_up`, `work` must leave as many objects of GStreamer as there were, and memory must not grow.
+pub fn leaves_nothing_behind(test: &str, warm_up: impl FnOnce(), work: impl FnOnce()) {
+    const MARK: &str = "KIZUNA_TEST_LEAKS";
+    if std::env::var_os(MARK).is_none() {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", test, "--nocapture"]).env(MARK, "1").env("GST_TRACERS", "leaks");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        return;
+    }
+    init();
+    warm_up();
+    let before = memory();
+    let tracer = gst::active_tracers().into_iter().next().expect("the leaks tracer");
+    tracer.emit_by_name::<()>("activity-start-tracking", &[]);
+    work();
+    let tracked = tracer.emit_by_name::<gst::Structure>("activity-get-checkpoint", &[]);
+    let count = |list| tracked.get::<gst::List>(list).map_or(0, |list| list.len());
+    let (created, removed) = (count("objects-created-list"), count("objects-removed-list"));
+    assert!(created > 100, "nothing was tracked: {tracked:?}");
+    // Pools of threads and the like are made once and stay.
+    assert!(removed + 8 >= created, "{created} objects came, {removed} went");
+    let grown = memory().saturating_sub(before);
+    assert!(grown < 64 << 20, "{grown} bytes more");
+}
+
+/// Bytes of this process in memory.
+fn memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+}
