@@ -4,6 +4,7 @@ use gst::prelude::*;
 
 use crate::support::{
     alone, at, clip, leaves_nothing_behind, pipeline, psnr, reference, shown, stat, times, until,
+    until_seen,
 };
 
 pub const NETWORK: &str = "model=anime4k-vl provider=embedded";
@@ -168,11 +169,19 @@ fn fifty_seeks_while_paused() {
         let to = gst::ClockTime::from_mseconds(40 * (round * 37 % 95));
         pipeline.seek_simple(flags, to).unwrap();
         if round % 5 == 0 {
-            until("the network's frame on the screen", || {
-                shown(&sink).is_some_and(|(t, p)| {
-                    t.nseconds().abs_diff(to.nseconds()) < 20_000_000
-                        && psnr(&p, at(&by_network, t)) > 45.0
-                })
+            until_seen("the network's frame on the screen", || {
+                let (time, picture) = shown(&sink).ok_or("nothing is shown")?;
+                let quality = psnr(&picture, at(&by_network, time));
+                let is_there = time.nseconds().abs_diff(to.nseconds()) < 20_000_000;
+                let said = || pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Warning]);
+                if is_there && quality > 45.0 {
+                    return Ok(());
+                }
+                let frames = stat::<u64>(&upscale, "paused-frames");
+                Err(format!(
+                    "{time} for {to}, {quality:.1} dB, {frames} paused frames; {:?}",
+                    said()
+                ))
             });
         } else {
             std::thread::sleep(std::time::Duration::from_millis(17 * (round % 7)));

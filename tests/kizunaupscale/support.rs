@@ -12,9 +12,14 @@ pub use crate::pipelines::*;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    until_seen(what, || if holds() { Ok(()) } else { Err(String::new()) });
+}
+
+/// The same, where what is seen instead is of interest.
+pub fn until_seen(what: &str, mut look: impl FnMut() -> Result<(), String>) {
     let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "{what} never comes");
+    while let Err(seen) = look() {
+        assert!(begun.elapsed() < PATIENCE, "{what} never comes; {seen}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

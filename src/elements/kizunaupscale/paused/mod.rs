@@ -32,6 +32,12 @@ use super::parts::Parts;
 /// How often the frame on show is looked at while paused.
 const LOOK: Duration = Duration::from_millis(30);
 
+/// How long nothing is begun after a seek: another one may follow, and would be refused where it meets our own flush.
+const REST: Duration = Duration::from_millis(200);
+
+/// Looks after which an unknown frame on show is given up.
+const PATIENCE: u32 = 30;
+
 /// The work on paused frames.
 pub struct Paused {
     shared: Arc<Shared>,
@@ -62,6 +68,9 @@ struct State {
     is_ending: bool,
     /// Between a flush that comes from upstream and its end.
     is_flushing: bool,
+    /// When upstream flushed last, and how often it has.
+    flushed: Option<Instant>,
+    flushes: u64,
     /// Whether the stream's thread has sent something downstream, which may hold it.
     is_sending: bool,
     /// Whether what was sent is being sent again: what comes meanwhile waits for its turn.
@@ -74,6 +83,8 @@ struct State {
     input: Option<(gst::Buffer, gst::Caps)>,
     /// The frame on show that was done, or cannot be.
     done: Option<gst::ClockTime>,
+    /// Looks at a frame on show that never went out from here, as far as is known.
+    unknown: u32,
 }
 
 impl Paused {
@@ -154,7 +165,11 @@ impl Paused {
 
     /// Upstream flushes: everything here lets go.
     pub fn flush_start(&self) {
-        self.shared.state.lock().is_flushing = true;
+        {
+            let mut state = self.shared.state.lock();
+            state.is_flushing = true;
+            state.flushes += 1;
+        }
         self.shared.changed.notify_all();
         self.shared.cancel();
     }
@@ -170,8 +185,9 @@ impl Paused {
             });
             shared.changed.wait_for(&mut state, LOOK);
         }
-        state.is_flushing = false;
+        (state.is_flushing, state.flushed) = (false, Some(Instant::now()));
         (state.done, state.flow, state.input) = (None, None, None);
+        state.unknown = 0;
         state.journal.flush();
     }
 
@@ -287,10 +303,11 @@ impl Shared {
             let stands = shown.is_some() && shown == last;
             last = shown;
             let (Some(at), true, Some(network)) = (shown, stands, &network) else { continue };
-            if self.state.lock().done == Some(at) {
-                continue;
-            }
-            if let Some(picture) = self.upscale(network, at) {
+            let is_wanted = {
+                let state = self.state.lock();
+                state.done != Some(at) && state.flushed.is_none_or(|t| t.elapsed() > REST)
+            };
+            if is_wanted && let Some(picture) = self.upscale(network, at) {
                 self.show(at, picture);
             }
         }
@@ -310,20 +327,23 @@ impl Shared {
 
     /// The network's picture of the frame on show.
     fn upscale(&self, network: &Network, at: gst::ClockTime) -> Option<gst::Buffer> {
-        let frame = {
-            let journal = &mut self.state.lock().journal;
-            journal.forget_before(at);
-            journal.frame(at).cloned()
+        let (frame, flushes) = {
+            let mut state = self.state.lock();
+            if state.is_flushing {
+                return None;
+            }
+            state.journal.forget_before(at);
+            (state.journal.frame(at).cloned(), state.flushes)
         };
         let Some(frame) = frame else {
-            self.give_up(at, "the frame on show is not known any more; the shaders' stays");
+            self.miss(at);
             return None;
         };
         let begun = Instant::now();
         let Some(mut picture) = network.upscale(&frame) else {
             let is_cancelled = {
                 let state = self.state.lock();
-                !state.is_paused || state.is_flushing || state.is_over()
+                !state.is_paused || state.flushes != flushes || state.is_over()
             };
             if !is_cancelled {
                 self.give_up(at, "the network gave no picture; the shaders' stays");
@@ -341,8 +361,21 @@ impl Shared {
         Some(picture)
     }
 
+    /// A frame on show is unknown: for a moment after a flush, as long as the sink has still the old one; else for good.
+    fn miss(&self, at: gst::ClockTime) {
+        let mut state = self.state.lock();
+        state.unknown += 1;
+        let is_lasting = state.unknown > PATIENCE;
+        drop(state);
+        if is_lasting {
+            self.give_up(at, "the frame on show is not known any more; the shaders' stays");
+        }
+    }
+
     fn give_up(&self, at: gst::ClockTime, why: &str) {
-        self.state.lock().done = Some(at);
+        let mut state = self.state.lock();
+        (state.done, state.unknown) = (Some(at), 0);
+        drop(state);
         if let Some(element) = self.element.upgrade() {
             element.imp().warn(why);
         }
