@@ -73,6 +73,12 @@ struct Shared {
     line: &'static str,
 }
 
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {:?}", self.0.line, self.0.pads.lock().unwrap())
+    }
+}
+
 impl Journal {
     /// Begins to write down what goes through `element`, which is `line` of the table.
     pub fn of(element: &gst::Element, line: &'static str) -> Self {
