@@ -34,8 +34,10 @@ impl Filter {
     /// What cannot be made.
     pub fn new(options: &Options, keys: Sender<String>) -> Result<Self> {
         let upscale = make("kizunaupscale")?;
-        let shader = upscale.downcast_ref::<gst::Bin>().and_then(|bin| bin.by_name("shader"));
-        let shader = shader.context("kizunaupscale has no shader")?;
+        let children = upscale.dynamic_cast_ref::<gst::ChildProxy>();
+        let shader = children.and_then(|children| children.child_by_name("shader"));
+        let shader = shader.and_then(|shader| shader.downcast().ok());
+        let shader: gst::Element = shader.context("kizunaupscale has no shader")?;
         let split = Split::create()?;
         // Before the others, to see the source as it is.
         let files: Vec<PathBuf> =

@@ -64,8 +64,8 @@ impl KizunaUpscale {
     }
 
     fn build(&self) -> Result<(), glib::BoolError> {
-        let parts = Arc::new(Parts::new()?);
         let obj = self.obj();
+        let parts = Arc::new(Parts::new(obj.upcast_ref())?);
         let template =
             |name| obj.pad_template(name).ok_or_else(|| glib::bool_error!("no template"));
         let sink = gst::GhostPad::builder_from_template(&template("sink")?)
@@ -84,10 +84,6 @@ impl KizunaUpscale {
             })
             .build();
         let src = gst::GhostPad::from_template(&template("src")?);
-        for child in parts.all() {
-            child.set_locked_state(true);
-            obj.add(child)?;
-        }
         obj.add_pad(&sink)?;
         obj.add_pad(&src)?;
         let inner = src.internal().ok_or_else(|| glib::bool_error!("a pad without an inside"))?;
@@ -220,7 +216,7 @@ impl ObjectSubclass for KizunaUpscale {
     const NAME: &'static str = "GstKizunaUpscale";
     type Type = super::KizunaUpscale;
     type ParentType = gst::Bin;
-    type Interfaces = (gst::Preset,);
+    type Interfaces = (gst::Preset, gst::ChildProxy);
 }
 
 impl ObjectImpl for KizunaUpscale {
@@ -335,6 +331,27 @@ impl ElementImpl for KizunaUpscale {
             _ => {}
         }
         Ok(changed)
+    }
+}
+
+/// All children, whether frames go through them or not.
+impl ChildProxyImpl for KizunaUpscale {
+    fn child_by_name(&self, name: &str) -> Option<glib::Object> {
+        let (parts, ..) = self.inside()?;
+        parts
+            .all()
+            .into_iter()
+            .find(|child| child.name() == name)
+            .map(|child| child.clone().upcast())
+    }
+
+    fn child_by_index(&self, index: u32) -> Option<glib::Object> {
+        let (parts, ..) = self.inside()?;
+        parts.all().get(index as usize).map(|child| (*child).clone().upcast())
+    }
+
+    fn children_count(&self) -> u32 {
+        self.inside().map_or(0, |(parts, ..)| parts.all().len() as u32)
     }
 }
 

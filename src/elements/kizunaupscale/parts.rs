@@ -32,9 +32,11 @@ impl Route {
     }
 }
 
-/// The children. Those that frames do not go through are kept in NULL.
+/// The children. Only those that frames go through are in the bin: a bin with pads that lead nowhere is completed by whoever
+/// makes filters of text.
 #[derive(Debug)]
 pub struct Parts {
+    bin: glib::WeakRef<gst::Bin>,
     /// All five stages.
     pub shader: gst::Element,
     /// Normalize and Structural Reconstruction.
@@ -50,7 +52,7 @@ pub struct Parts {
 impl Parts {
     /// # Errors
     /// Where GStreamer has no `queue`.
-    pub fn new() -> Result<Self, glib::BoolError> {
+    pub fn new(bin: &gst::Bin) -> Result<Self, glib::BoolError> {
         let shader = |name: &str| glib::Object::builder::<KizunaShader>().property("name", name);
         let part = |name, stages| {
             let part = shader(name).property("scale", 1.0).build();
@@ -59,6 +61,7 @@ impl Parts {
         };
         let queue = |name| gst::ElementFactory::make("queue").name(name).build();
         Ok(Self {
+            bin: bin.downgrade(),
             shader: shader("shader").build().upcast(),
             before: part("before", "normalize+structure"),
             ai: glib::Object::builder::<KizunaSr>().property("name", "ai").build().upcast(),
@@ -75,7 +78,7 @@ impl Parts {
 
     /// The children on a route, in the order of frames.
     pub fn on(&self, route: Route) -> Vec<&gst::Element> {
-        let Self { shader, before, ai, after, entrance, exit } = self;
+        let Self { shader, before, ai, after, entrance, exit, .. } = self;
         match route {
             Route::Shader => vec![shader],
             Route::Network => vec![before, ai, after],
@@ -104,12 +107,29 @@ impl Parts {
         gst::Element::unlink_many(self.on(route));
     }
 
-    /// Keeps `children` in NULL, whatever the bin does: their memory is given back.
+    /// Puts `children` into the bin, whose state they do not follow yet.
+    ///
+    /// # Errors
+    /// Where the bin is gone, or has others of their names.
+    pub fn enter(&self, children: &[&gst::Element]) -> Result<(), glib::BoolError> {
+        let bin = self.bin.upgrade().ok_or_else(|| glib::bool_error!("the bin is gone"))?;
+        for child in children.iter().filter(|child| child.parent().is_none()) {
+            child.set_locked_state(true);
+            bin.add(*child)?;
+        }
+        Ok(())
+    }
+
+    /// Takes `children` out of the bin, in NULL: their memory is given back.
     pub fn shut(&self, children: &[&gst::Element]) {
         for child in children {
             child.set_locked_state(true);
             // It goes down from any state.
             let _ = child.set_state(gst::State::Null);
+            if let (Some(bin), Some(_)) = (self.bin.upgrade(), child.parent()) {
+                // It is in this bin, if in any.
+                let _ = bin.remove(*child);
+            }
         }
     }
 }

@@ -84,6 +84,10 @@ impl KizunaUpscale {
     fn make_ready(&self, route: Route) -> bool {
         let Some((parts, ..)) = self.inside() else { return false };
         let children = parts.on(route);
+        if let Err(e) = parts.enter(&children) {
+            self.warn(&format!("children cannot be had: {e}"));
+            return false;
+        }
         if children.contains(&&parts.ai) && !self.load(&parts.ai) {
             parts.shut(&[&parts.ai]);
             return false;

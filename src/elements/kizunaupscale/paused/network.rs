@@ -25,6 +25,7 @@ impl Network {
     /// # Errors
     /// Where a child cannot start; it has said why on the bus.
     pub fn open(parts: Arc<Parts>, ends: (&gst::GhostPad, &gst::GhostPad)) -> Option<Self> {
+        parts.enter(&parts.on(Route::Network)).ok()?;
         let (first, last) = parts.link(Route::Network).ok()?;
         let result = Arc::new(Mutex::new(None));
         let (feed, collect) = (feed(ends.0), collect(ends.1, &result));
