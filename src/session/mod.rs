@@ -69,4 +69,6 @@ pub use config::{Config, Fallback, Notice, SessionError};
 pub use inference::Setup;
 pub use opened::Opened;
 pub use running::{Finished, Frames, Session, Stats, Times, Treatment};
+#[cfg(feature = "plugin")]
+pub(crate) use stages::spawn;
 pub use tiles::Border;

@@ -54,9 +54,4 @@ impl Opened {
     pub fn setup(&self) -> &Arc<Setup> {
         &self.setup
     }
-
-    /// What it was opened for.
-    pub fn video(&self) -> (VideoSpec, VideoSpec) {
-        (self.input, self.output)
-    }
 }

@@ -171,7 +171,7 @@ fn count<F>(stats: &mut Stats, task: &Task<F>) {
 
 /// # Errors
 /// [`EngineError::Run`] where no thread can be started.
-pub(super) fn spawn(
+pub(crate) fn spawn(
     name: &str,
     stage: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, SessionError> {

@@ -1,14 +1,14 @@
 //! Networks loaded on threads of their own, so that frames need not wait.
 
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 
 use gst_video::VideoInfo;
 use parking_lot::Mutex;
 
 use crate::elements::video;
-use crate::engine::{Cancel, EngineError};
-use crate::session::{Config, Loaded, Notice, Opened, SessionError};
+use crate::engine::Cancel;
+use crate::session::{Config, Loaded, Notice, Opened, SessionError, spawn};
 
 /// Input and output.
 pub type Infos = (VideoInfo, VideoInfo);
@@ -141,9 +141,4 @@ impl Loader {
             let _ = thread.join();
         }
     }
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, SessionError> {
-    let failed = |e| EngineError::Run(format!("no thread can be started: {e}"));
-    Ok(Builder::new().name(name.into()).spawn(work).map_err(failed)?)
 }
