@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use crate::demux;
 use crate::packets::{Packet, Reader};
-use crate::pipeline::{Running, TICK, make, text};
+use crate::pipeline::{Running, TICK, coded_frames, make, text};
 use crate::progress::Progress;
 use crate::streams::{Ends, link_when_known, muxer_pad};
 use crate::survey::Stream;
@@ -96,12 +96,7 @@ impl Parts<'_> {
         }
         let sink = make("filesink")?;
         sink.set_property("location", text(&self.work.joined())?);
-        let source = gst_app::AppSrc::builder()
-            .format(gst::Format::Time)
-            .handle_segment_change(true)
-            .max_buffers(WAITING)
-            .max_bytes(0)
-            .build();
+        let source = coded_frames(WAITING);
         // Without a name it would take one from the random numbers that the muxer is to have.
         source.set_uri("appsrc://video")?;
         pipeline.add_many([&queue, &muxer, &sink, source.upcast_ref()])?;

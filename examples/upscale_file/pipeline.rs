@@ -57,6 +57,16 @@ impl Drop for Running {
     }
 }
 
+/// Where coded frames go in, each with the caps and the segment it came with; as many as `waiting` wait.
+pub fn coded_frames(waiting: u64) -> gst_app::AppSrc {
+    gst_app::AppSrc::builder()
+        .format(gst::Format::Time)
+        .handle_segment_change(true)
+        .max_buffers(waiting)
+        .max_bytes(0)
+        .build()
+}
+
 /// An element.
 ///
 /// # Errors

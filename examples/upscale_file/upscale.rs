@@ -13,7 +13,7 @@ use crate::cut::Segment;
 use crate::demux::Pictures;
 use crate::options::Options;
 use crate::packets::{Packet, Writer};
-use crate::pipeline::{Running, TICK};
+use crate::pipeline::{Running, TICK, coded_frames};
 use crate::progress::Progress;
 use crate::survey::Stream;
 use crate::video::{Pinned, Video};
@@ -139,12 +139,7 @@ struct Frames {
 impl One {
     fn start(job: &Job, number: usize, pinned: Option<&Pinned>) -> Result<Self> {
         let video = Video::new(job.options, pinned, job.segments[number].shown.clone())?;
-        let source = gst_app::AppSrc::builder()
-            .format(gst::Format::Time)
-            .handle_segment_change(true)
-            .max_buffers(WAITING)
-            .max_bytes(0)
-            .build();
+        let source = coded_frames(WAITING);
         let draft = job.work.draft(number);
         let writer =
             Writer::create(&draft).with_context(|| format!("cannot write {}", draft.display()))?;

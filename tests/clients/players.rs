@@ -31,8 +31,8 @@ fn settle(player: &gst::Pipeline, state: gst::State) {
     result.unwrap();
 }
 
-/// Brings a player to `state` from the beginning. 1.22's decodebin3 may stand still while it looks for decoders: a player that gave
-/// nothing to its filter is started again.
+/// Brings a player to `state` from the beginning. 1.22's playbin3 may stand still before any decoder is there, on a busy machine at one
+/// start of a hundred, with `identity` as its filter too: a player that gave nothing to its filter is started again.
 fn start(player: &gst::Pipeline, state: gst::State, journal: &Journal) {
     let before = journal.counts();
     for _ in 0..3 {

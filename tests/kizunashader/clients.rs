@@ -1,8 +1,8 @@
 //! In programs of their own: other versions of OpenGL, no display, a window.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
+use crate::screen::Screen;
 use crate::support::*;
 
 const SOURCE: &str = "videotestsrc num-buffers=3 pattern=ball ! video/x-raw,format=I420,width=64,height=36,framerate=25/1";
@@ -69,38 +69,10 @@ fn older_versions_run_what_they_can() {
     }
 }
 
-/// A display of its own.
-struct Xvfb {
-    server: Child,
-    display: String,
-}
-
-impl Xvfb {
-    fn start() -> Option<Self> {
-        let server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "640x480x24", "-nolisten", "tcp"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let mut server = server.ok()?;
-        let mut number = String::new();
-        BufReader::new(server.stdout.take()?).read_line(&mut number).ok()?;
-        let display = format!(":{}", number.trim());
-        Some(Self { server, display })
-    }
-}
-
-impl Drop for Xvfb {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
-
 #[test]
 fn a_window_shows_it() {
     let _alone = alone();
-    let Some(xvfb) = Xvfb::start() else {
+    let Some(screen) = Screen::open() else {
         skip!("there is no Xvfb");
         return;
     };
@@ -113,7 +85,7 @@ fn a_window_shows_it() {
     ] {
         for platform in ["glx", "egl"] {
             let mut command = bare(&line);
-            command.env("DISPLAY", &xvfb.display).env("GST_GL_PLATFORM", platform);
+            command.env("DISPLAY", &screen.name).env("GST_GL_PLATFORM", platform);
             device(&command.output().unwrap());
         }
     }

@@ -8,6 +8,8 @@ mod skip;
 mod generated;
 #[path = "../support/pipelines.rs"]
 mod pipelines;
+#[path = "../support/screen.rs"]
+mod screen;
 
 mod clients;
 mod conformance;

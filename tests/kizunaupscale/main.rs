@@ -6,6 +6,8 @@ mod skip;
 
 #[path = "../support/pipelines.rs"]
 mod pipelines;
+#[path = "../support/screen.rs"]
+mod screen;
 
 mod hybrid;
 mod profiles;

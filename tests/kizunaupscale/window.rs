@@ -1,53 +1,12 @@
 //! A real window: what is seen on the screen of an X server while playing and on pause.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
 use crate::hybrid::{NETWORK, SHADER, wait};
+use crate::screen::Screen;
 use crate::support::{alone, at, clip, pipeline, psnr, reference_of, shown, stat, until};
-
-/// An X server without a monitor.
-struct Screen {
-    server: Child,
-    name: String,
-}
-
-impl Screen {
-    fn open() -> Option<Self> {
-        let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "640x480x24", "-nolisten", "tcp"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let mut number = String::new();
-        BufReader::new(server.stdout.take()?).read_line(&mut number).ok()?;
-        let name = format!(":{}", number.trim());
-        (!number.is_empty()).then_some(Self { server, name })
-    }
-
-    /// The upper left corner, as BGRx; by FFmpeg.
-    fn grab(&self, (width, height): (u32, u32)) -> Vec<u8> {
-        let size = format!("{width}x{height}");
-        let grabbed = Command::new("ffmpeg")
-            .args(["-v", "error", "-f", "x11grab", "-video_size", &size, "-i", &self.name])
-            .args(["-frames:v", "1", "-pix_fmt", "bgr0", "-f", "rawvideo", "-"])
-            .output()
-            .unwrap();
-        assert_eq!(grabbed.stdout.len() as u32, 4 * width * height, "{grabbed:?}");
-        grabbed.stdout
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
 
 /// Plays on; the frame that was on show, and when the next one was.
 fn resume(pipeline: &gst::Pipeline, sink: &gst::Element) -> (gst::ClockTime, Duration) {

@@ -121,11 +121,14 @@ impl KizunaShader {
         if input.flags().contains(gst::BufferFlags::DISCONT) {
             session.forget();
         }
+        let was_warm = session.is_warm();
         let rendering = Instant::now();
         let made = session.render(input, output)?;
         let timings = session.timings();
         drop(slot);
-        self.note_pace(rendering.elapsed());
+        if was_warm {
+            self.note_pace(rendering.elapsed());
+        }
         let mut status = self.status.lock();
         status.frames += 1;
         status.reused += u64::from(made == Made::Again);

@@ -44,6 +44,8 @@ pub struct Session {
     tried: Result<Config, String>,
     /// Frames since the beginning, or the last gap.
     frame: u32,
+    /// Whether these passes have run: drivers compile at the first use.
+    is_warm: bool,
     /// The last frame that came in by memory.
     last: Reference,
     skipped: Vec<Skipped>,
@@ -76,6 +78,7 @@ impl Session {
             sides,
             tried: Ok(config.clone()),
             frame: 0,
+            is_warm: false,
             last: Reference::new(input.format, input.size),
             skipped: vec![],
             unknown_params: vec![],
@@ -101,6 +104,7 @@ impl Session {
         on_thread(context, || renderer.prepare(graph, input, output))?;
         (self.skipped, self.unknown_params) = (skipped, unknown);
         self.last.reset();
+        self.is_warm = false;
         Ok(())
     }
 
@@ -137,6 +141,11 @@ impl Session {
         self.renderer.as_ref().map(Renderer::timings).unwrap_or_default()
     }
 
+    /// Whether the next frame takes as long as those after it: the first one waits for the driver to compile.
+    pub fn is_warm(&self) -> bool {
+        self.is_warm
+    }
+
     /// Makes the next frame begin anew.
     pub fn forget(&mut self) {
         self.frame = 0;
@@ -155,6 +164,7 @@ impl Session {
         input: &gst::BufferRef,
         output: &mut gst::BufferRef,
     ) -> Result<Made, GlError> {
+        self.is_warm = true;
         let Self { context, renderer: Some(renderer), sides: (from, to), frame, last, .. } = self
         else {
             return Err(lost());
