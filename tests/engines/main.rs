@@ -4,6 +4,7 @@
 #[macro_use]
 mod skip;
 
+mod bound;
 mod kept;
 mod models;
 

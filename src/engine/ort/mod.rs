@@ -2,8 +2,9 @@
 //!
 //! * `loader` opens the library, once per process;
 //! * `providers` asks for an execution provider, and says what is missing where there is none;
-//! * `session` is the engine.
+//! * `session` is the engine; `bound` holds its input and output where the device has memory of its own.
 
+mod bound;
 mod loader;
 mod providers;
 mod session;

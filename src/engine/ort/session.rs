@@ -7,8 +7,11 @@ use std::sync::Arc;
 use half::f16;
 use ort::session::builder::SessionBuilder;
 use ort::session::{RunOptions, Session, SessionInputValue};
-use ort::value::{DynValue, PrimitiveTensorElementType, TensorElementType, TensorRef};
+use ort::value::{
+    PrimitiveTensorElementType, TensorElementType, TensorRef, TensorValueTypeMarker, Value,
+};
 
+use super::bound::{Bound, Places};
 use super::loader::{self, Loaded};
 use super::{message, providers};
 use crate::engine::buffer::{self, Sample};
@@ -20,8 +23,11 @@ use crate::engine::{
 };
 use crate::upscale::{Samples, Tensor};
 
-/// Threads of the CPU provider, in `provider-options`; every other key there is an entry of the session's configuration.
+/// Threads of the CPU provider, in `provider-options`; every key there but these is an entry of the session's configuration.
 const THREADS: &str = "intra_op_num_threads";
+
+/// Whether the CPU provider's input and output are bound once, as a GPU's are: to try that way where there is no GPU.
+const BIND: &str = "bind";
 
 /// Whether its threads wait for work by spinning.
 const SPINNING: &str = "session.intra_op.allow_spinning";
@@ -36,15 +42,22 @@ pub(in crate::engine) fn open(
 ) -> Result<Box<dyn Engine>, EngineError> {
     let loaded = loader::load(options)?;
     let refused = |e: ort::Error| refused(provider, loaded, model, message(&e));
-    let builder = builder(provider, loaded, options).map_err(refused)?;
-    let builder = fix_dims(builder, signature, dims).map_err(refused)?;
-    let (mut builder, device) = providers::register(provider, builder, loaded, options)?;
-    let session = match &model.path {
-        // Only from a file does ONNX Runtime know the folder in which the weights lie.
-        Some(path) if signature.external_data => builder.commit_from_file(path),
-        _ => builder.commit_from_memory(&model.bytes),
-    }
-    .map_err(refused)?;
+    let make = || -> Result<(Session, String), EngineError> {
+        let builder = builder(provider, loaded, options).map_err(refused)?;
+        let builder = fix_dims(builder, signature, dims).map_err(refused)?;
+        let (mut builder, device) = providers::register(provider, builder, loaded, options)?;
+        let session = match &model.path {
+            // Only from a file does ONNX Runtime know the folder in which the weights lie.
+            Some(path) if signature.external_data => builder.commit_from_file(path),
+            _ => builder.commit_from_memory(&model.bytes),
+        };
+        Ok((session.map_err(refused)?, device))
+    };
+    let (session, device) = make()?;
+    let bound = match (places(provider, options), dims) {
+        (Some(places), Some(dims)) => Bound::new(&session, &places, dims).map_err(refused)?,
+        _ => None,
+    };
 
     let run_options = Arc::new(RunOptions::new().map_err(refused)?);
     let stop = {
@@ -59,8 +72,17 @@ pub(in crate::engine) fn open(
         precision => precision,
     };
     let info = EngineInfo { provider, runtime: loaded.name.clone(), device, precision };
-    let engine = Ort { info, session, run_options, input: signature.input.name.clone() };
+    let engine = Ort { info, session, bound, run_options, input: signature.input.name.clone() };
     Ok(Box::new(Worker::spawn(Box::new(engine), stop)?))
+}
+
+/// Where tensors lie that are bound once; `None`: nowhere, they are handed over as they are.
+fn places(provider: Provider, options: &EngineOptions) -> Option<Places> {
+    let is_asked = options.provider_options.iter().any(|(key, value)| key == BIND && value != "0");
+    match provider {
+        Provider::Cpu => is_asked.then_some(Places::CPU),
+        _ => Places::of(provider, options),
+    }
 }
 
 /// What runs on the CPU provider.
@@ -105,7 +127,7 @@ fn builder(
         // Threads that wait by spinning take the processor from everybody else: a third of all its time, measured.
         builder = builder.with_config_entry(SPINNING, "0")?;
     }
-    for (key, value) in own.iter().filter(|(key, _)| key != THREADS) {
+    for (key, value) in own.iter().filter(|(key, _)| ![THREADS, BIND].contains(&key.as_str())) {
         builder = builder.with_config_entry(key, value)?;
     }
     Ok(builder)
@@ -140,6 +162,8 @@ fn fix_dims(
 
 struct Ort {
     info: EngineInfo,
+    /// Before the session, whose memory it is.
+    bound: Option<Bound>,
     session: Session,
     run_options: Arc<RunOptions>,
     input: String,
@@ -162,6 +186,12 @@ impl Engine for Ort {
         self.run_options.unterminate().map_err(failed)?;
         if abandoned.is_raised() {
             return Err(EngineError::Cancelled);
+        }
+        if let Some(bound) = &mut self.bound {
+            return match bound.run(&mut self.session, input, &self.run_options) {
+                Err(_) if abandoned.is_raised() => Err(EngineError::Cancelled),
+                ran => ran.map_err(failed).and_then(|()| bound.take(output)),
+            };
         }
         let inputs = vec![(self.input.as_str(), view(input).map_err(failed)?)];
         let outputs = self.session.run_with_options(inputs, &self.run_options);
@@ -186,19 +216,23 @@ fn view(input: &Tensor) -> ort::Result<SessionInputValue<'_>> {
 }
 
 /// Copies `value` to `output`.
-fn take(value: &DynValue, output: &mut Tensor) -> Result<(), EngineError> {
+pub(super) fn take<V: TensorValueTypeMarker + ?Sized>(
+    value: &Value<V>,
+    output: &mut Tensor,
+) -> Result<(), EngineError> {
     match value.dtype().tensor_type() {
-        Some(TensorElementType::Float32) => take_typed::<f32>(value, output),
-        Some(TensorElementType::Float16) => take_typed::<f16>(value, output),
-        Some(TensorElementType::Uint8) => take_typed::<u8>(value, output),
+        Some(TensorElementType::Float32) => take_typed::<f32, V>(value, output),
+        Some(TensorElementType::Float16) => take_typed::<f16, V>(value, output),
+        Some(TensorElementType::Uint8) => take_typed::<u8, V>(value, output),
         other => Err(failure::run(format!("the output is of {other:?}, which is no picture"))),
     }
 }
 
-fn take_typed<T: Sample + PrimitiveTensorElementType>(
-    value: &DynValue,
-    output: &mut Tensor,
-) -> Result<(), EngineError> {
+fn take_typed<T, V>(value: &Value<V>, output: &mut Tensor) -> Result<(), EngineError>
+where
+    T: Sample + PrimitiveTensorElementType,
+    V: TensorValueTypeMarker + ?Sized,
+{
     let (dims, samples) = value.try_extract_tensor::<T>().map_err(|e| failure::run(message(&e)))?;
     buffer::store(samples, &mut output.samples);
     buffer::set_dims(output, dims)
