@@ -15,14 +15,14 @@ const MAX_BYTES: u64 = 512 << 20;
 
 /// An empty folder to be filled, and then kept or, when dropped, thrown away.
 #[derive(Debug)]
-pub struct Draft {
+struct Draft {
     dir: PathBuf,
     to: PathBuf,
 }
 
 impl Cache {
     /// The folder kept under `key`, if it is whole. A damaged one is removed.
-    pub fn folder(&self, key: &Key) -> Option<PathBuf> {
+    fn folder(&self, key: &Key) -> Option<PathBuf> {
         let dir = self.path(key, "d").filter(|dir| dir.is_dir())?;
         let is_whole = fs::read_to_string(dir.join(SUMS))
             .is_ok_and(|kept| sums(&dir).is_ok_and(|is| is == kept));
@@ -34,8 +34,41 @@ impl Cache {
         None
     }
 
+    /// What `compile` makes with the folder under `key`, in which a runtime finds what it compiled before or keeps what it compiles
+    /// now; without a key, or a cache, with none.
+    ///
+    /// A runtime that refuses what it finds (of another version, say) compiles anew, once.
+    ///
+    /// # Errors
+    /// What `compile` says.
+    pub fn compiled<T, E: std::fmt::Display>(
+        &self,
+        key: Option<&Key>,
+        mut compile: impl FnMut(Option<&Path>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let Some(key) = key else { return compile(None) };
+        if let Some(folder) = self.folder(key) {
+            match compile(Some(&folder)) {
+                Ok(made) => {
+                    log::debug!("compiled before, in {}", folder.display());
+                    return Ok(made);
+                }
+                Err(e) => {
+                    log::debug!("{} is refused and removed: {e}", folder.display());
+                    let _ = fs::remove_dir_all(&folder);
+                }
+            }
+        }
+        let draft = self.draft(key);
+        let made = compile(draft.as_ref().map(Draft::path))?;
+        if let Some(draft) = draft {
+            draft.keep();
+        }
+        Ok(made)
+    }
+
     /// An empty folder that may become the one under `key`; `None` where there is no cache.
-    pub fn draft(&self, key: &Key) -> Option<Draft> {
+    fn draft(&self, key: &Key) -> Option<Draft> {
         let to = self.path(key, "d")?;
         let dir = draft_of(&to).ok()?;
         fs::create_dir(&dir).ok()?;
@@ -45,12 +78,12 @@ impl Cache {
 
 impl Draft {
     /// Where to write.
-    pub fn path(&self) -> &Path {
+    fn path(&self) -> &Path {
         &self.dir
     }
 
     /// Keeps what was written, if anything was; whoever was faster with the same stays.
-    pub fn keep(self) {
+    fn keep(self) {
         let kept = sums(&self.dir).and_then(|sums| {
             if sums.is_empty() {
                 return Err(io::Error::other("nothing was written"));
@@ -172,6 +205,34 @@ mod tests {
             assert_eq!(cache.folder(&key()), None);
             assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         }
+    }
+
+    #[test]
+    fn what_a_runtime_refuses_is_compiled_anew_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::at(dir.path());
+        // A runtime of this version, which finds what it compiled, refuses another's, and compiles where there is nothing.
+        let runtime = |version: &'static str| {
+            move |folder: Option<&Path>| {
+                let blob = folder.unwrap().join("a.blob");
+                match fs::read_to_string(&blob) {
+                    Ok(found) if found != version => Err(format!("{found} is not {version}")),
+                    Ok(_) => Ok("found"),
+                    Err(_) => fs::write(blob, version).map(|()| "made").map_err(|e| e.to_string()),
+                }
+            }
+        };
+        let run = |version| cache.compiled(Some(&key()), runtime(version)).unwrap();
+        assert_eq!([run("1"), run("1"), run("2"), run("2")], ["made", "found", "made", "found"]);
+        // One that always fails is asked twice, and leaves nothing.
+        let mut asked = 0;
+        let failed = cache.compiled(Some(&key()), |_| {
+            asked += 1;
+            Err::<(), _>("no")
+        });
+        assert_eq!((failed, asked), (Err("no"), 2));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert!(cache.compiled(None, |folder| Ok::<_, String>(folder.is_none())).unwrap());
     }
 
     #[test]

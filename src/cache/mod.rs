@@ -16,8 +16,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-pub use folder::Draft;
-
 /// Raised when what is kept, or what it means, changes within one version of this crate.
 const FORMAT: u32 = 2;
 

@@ -7,7 +7,7 @@ use super::{EngineError, ModelSource, Precision, Provider};
 
 /// Parts of messages that mean "no memory", in lower case: the C++ library, ONNX Runtime's arenas, CUDA and cuDNN,
 /// OpenVINO, Vulkan and Direct3D.
-const OUT_OF_MEMORY: [&str; 9] = [
+const OUT_OF_MEMORY: [&str; 11] = [
     "bad_alloc",
     "out of memory",
     "out_of_memory",
@@ -17,6 +17,9 @@ const OUT_OF_MEMORY: [&str; 9] = [
     "alloc_failed",
     "cannot allocate",
     "can't allocate",
+    // An arena of ONNX Runtime's at its limit, and Direct3D's E_OUTOFMEMORY.
+    "is smaller than requested bytes",
+    "8007000e",
 ];
 
 /// Whether `message` says that memory ran out.
@@ -89,6 +92,9 @@ mod tests {
             "CUDA failure 2: out of memory ; GPU=0 ; hostname=anime",
             "CUBLAS_STATUS_ALLOC_FAILED",
             "VK_ERROR_OUT_OF_DEVICE_MEMORY: Out_Of_Memory",
+            "Non-zero status code returned while running Conv node. Name:'c1' Status Message: Available memory of 5242880 is smaller \
+             than requested bytes of 530841600",
+            "DmlCommittedResourceAllocator.cpp(22) Exception(1) tid(1c) 8007000E Not enough memory resources are available",
         ] {
             assert!(matches!(run(message), EngineError::OutOfMemory(_)), "{message}");
         }

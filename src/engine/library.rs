@@ -167,7 +167,7 @@ fn compare_versions(a: &Path, b: &Path) -> Ordering {
 }
 
 /// Directories in which the system's own loader would look.
-fn system_directories(variable: &impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+pub(super) fn system_directories(variable: &impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     if cfg!(windows) {
         // Not System32: see above.
         return Vec::new();

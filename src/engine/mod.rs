@@ -21,6 +21,8 @@ mod worker;
 
 #[cfg(feature = "embedded")]
 mod embedded;
+#[cfg(feature = "onnx")]
+mod nvidia;
 #[cfg(feature = "openvino")]
 mod openvino;
 #[cfg(feature = "onnx")]
@@ -116,6 +118,8 @@ pub struct EngineOptions {
     pub search: Vec<PathBuf>,
     /// Where compiled models are kept; nowhere by default.
     pub cache: Cache,
+    /// Bytes of its device's memory that an engine may take, where the device has memory of its own; `None`: any.
+    pub device_memory: Option<u64>,
 }
 
 /// Why an engine could not be opened or run. Each message says what failed and what to do.
@@ -297,6 +301,21 @@ pub fn can_be_stopped(provider: Provider, model: &ModelSource, options: &EngineO
         _ => {
             let _ = (model, options);
             true
+        }
+    }
+}
+
+/// Bytes of the device's own memory that are free; `None` where `provider` has no other memory than the processor's, or the device
+/// does not say.
+pub fn free_device_memory(provider: Provider, options: &EngineOptions) -> Option<u64> {
+    match provider {
+        #[cfg(feature = "onnx")]
+        Provider::Cuda | Provider::TensorRt => {
+            nvidia::gpu(options.device.as_deref()).map(|gpu| gpu.free)
+        }
+        _ => {
+            let _ = options;
+            None
         }
     }
 }

@@ -56,6 +56,14 @@ impl Provider {
         Self::Embedded,
     ];
 
+    /// Whether its device has memory of its own.
+    pub const fn has_own_memory(self) -> bool {
+        match self {
+            Self::Embedded | Self::Cpu | Self::OpenVino | Self::CoreMl => false,
+            Self::Cuda | Self::TensorRt | Self::DirectMl | Self::MiGraphX | Self::WebGpu => true,
+        }
+    }
+
     /// Its nick, as the `provider` property spells it.
     pub const fn nick(self) -> &'static str {
         match self {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::choose::{Loaded, engine_options};
 use super::config::{Config, Notice, SessionError};
 use super::fallback::{Choice, next_choice};
+use super::precision;
 use super::running::Frames;
-use super::{precision, tiles};
+use super::tiles::{self, Budget, Room};
 use crate::engine::{self, Cancel, EngineError, EngineInfo, EngineOptions, Provider, ValueRange};
 use crate::upscale::change::{ChangeMap, spread};
 use crate::upscale::slot::Pool;
@@ -104,11 +105,11 @@ impl Inference {
         notices: &mut Vec<Notice>,
     ) -> Result<Self, SessionError> {
         tiles::check_pictures(&input, &output)?;
-        notices.extend(tiles::shortfall(config.memory_limit, &input, &output));
         let (precision, notice) = precision::choose(&loaded, &config, cancel)?;
         notices.extend(notice);
         let mut choice = Choice { provider: loaded.info.provider, precision, shrink: 0 };
         let job = Job { loaded, config, input, output };
+        notices.extend(job.shortfall(choice));
         let networks = loop {
             match job.build(choice, cancel, notices) {
                 Ok(networks) => break networks,
@@ -284,6 +285,12 @@ impl Inference {
 }
 
 impl Job {
+    /// What the user must hear of a limit that cannot be kept.
+    fn shortfall(&self, choice: Choice) -> Option<Notice> {
+        let room = Room::of(choice.provider, &engine_options(&self.config, choice.precision));
+        tiles::shortfall(room, self.config.memory_limit, &self.input, &self.output)
+    }
+
     /// Plans tiles and opens engines.
     fn build(
         &self,
@@ -292,15 +299,18 @@ impl Job {
         notices: &mut Vec<Notice>,
     ) -> Result<Vec<Network>, EngineError> {
         let (contract, config) = (&self.loaded.contract, &self.config);
-        let budget = tiles::budget(config.memory_limit, &self.input, &self.output);
-        let options = engine_options(config, choice.precision);
+        let mut options = engine_options(config, choice.precision);
+        let room = Room::of(choice.provider, &options);
+        let budget = Budget::new(room, config.memory_limit, &self.input, &self.output);
         let mut networks: Vec<Network> = Vec::new();
         let mut size = self.input.size;
-        for _ in 0..passes(size, self.output.size, contract.scale) {
+        let passes = passes(size, self.output.size, contract.scale);
+        options.device_memory = config.memory_limit.map(|limit| limit / passes.max(1) as u64);
+        for _ in 0..passes {
             let batch = contract.input.batch.or(config.batch_size).unwrap_or(1).max(1);
             let can_be_stopped =
                 engine::can_be_stopped(choice.provider, &self.loaded.source, &options);
-            let share = tiles::share(budget, can_be_stopped, contract, batch);
+            let share = budget.share(can_be_stopped, batch);
             let planned = tiles::plan(size, contract, config, share, choice.shrink, notices);
             // Tiles that do not exist are not inferred, unless the network insists.
             let batch = contract.input.batch.unwrap_or(batch.min(planned.plan.len()));

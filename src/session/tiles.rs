@@ -1,6 +1,6 @@
 //! How large a tile may be.
 
-use crate::engine::{Contract, EngineError, Halo};
+use crate::engine::{self, Contract, EngineError, EngineOptions, Halo, Provider};
 use crate::upscale::blend::Blend;
 use crate::upscale::geometry::align_up;
 use crate::upscale::tile::{TilePlan, TileRequest};
@@ -28,7 +28,7 @@ impl Border {
     }
 }
 
-/// Larger tiles gain nothing: the halo is a small part of them already.
+/// On a processor larger tiles gain nothing: the halo is a small part of them already.
 const LARGEST_AREA: usize = 1024 * 1024;
 
 /// Memory of a machine that does not say how much it has.
@@ -50,7 +50,7 @@ pub fn plan(
     frame: Size,
     contract: &Contract,
     config: &Config,
-    budget: u64,
+    budget: Budget,
     shrink: u32,
     notices: &mut Vec<Notice>,
 ) -> Planned {
@@ -110,10 +110,10 @@ fn doubts(
 }
 
 /// The tile that infers the fewest pixels within `budget` bytes; `None` is the whole frame.
-fn chosen_tile(whole: Size, halo: usize, contract: &Contract, budget: u64) -> Option<Size> {
-    let affordable = budget as usize / (contract.bytes_per_px.max(1) * RUNTIME_OVERHEAD);
+fn chosen_tile(whole: Size, halo: usize, contract: &Contract, budget: Budget) -> Option<Size> {
+    let affordable = budget.bytes as usize / (contract.bytes_per_px.max(1) * RUNTIME_OVERHEAD);
     let largest =
-        if contract.halo == Halo::Open { affordable } else { affordable.min(LARGEST_AREA) };
+        if contract.halo == Halo::Open { affordable } else { affordable.min(budget.area) };
     if whole.area() <= largest {
         return None;
     }
@@ -168,37 +168,83 @@ pub fn check_pictures(input: &VideoSpec, output: &VideoSpec) -> Result<(), Engin
 /// A run gets this much, whatever the limit says.
 const LEAST_BUDGET: u64 = 32 << 20;
 
-/// Bytes that one run may take: the limit less the pictures that the element keeps, or a share of what is free.
-pub fn budget(limit: Option<u64>, input: &VideoSpec, output: &VideoSpec) -> u64 {
-    let pictures = picture_bytes(input, output);
-    let bytes = match limit {
-        Some(limit) => limit.saturating_sub(pictures),
-        None => free_memory().saturating_sub(pictures) / 4,
-    };
-    bytes.max(LEAST_BUDGET)
+/// The memory that networks run in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// The processor's, where the pictures lie too.
+    Host,
+    /// A device's own.
+    Device {
+        /// Bytes of it that nobody uses; `None` where the device does not say.
+        free: Option<u64>,
+    },
+}
+
+impl Room {
+    /// Where `provider` runs.
+    pub fn of(provider: Provider, options: &EngineOptions) -> Self {
+        if provider.has_own_memory() {
+            Self::Device { free: engine::free_device_memory(provider, options) }
+        } else {
+            Self::Host
+        }
+    }
+
+    /// Bytes of it that pictures take.
+    fn pictures(self, input: &VideoSpec, output: &VideoSpec) -> u64 {
+        match self {
+            Self::Host => picture_bytes(input, output),
+            Self::Device { .. } => 0,
+        }
+    }
+}
+
+/// What one run may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Bytes for the network.
+    pub bytes: u64,
+    /// Largest tile that pays, in pixels.
+    pub area: usize,
+}
+
+impl Budget {
+    /// The limit less the pictures that lie in the same memory, or a share of what is free: a quarter of a machine's memory, which
+    /// others want too, and half of a device's.
+    pub fn new(room: Room, limit: Option<u64>, input: &VideoSpec, output: &VideoSpec) -> Self {
+        let pictures = room.pictures(input, output);
+        let bytes = match (limit, room) {
+            (Some(limit), _) => limit.saturating_sub(pictures),
+            (None, Room::Host) => free_memory().saturating_sub(pictures) / 4,
+            (None, Room::Device { free }) => free.unwrap_or(UNKNOWN_FREE) / 2,
+        };
+        let area = if room == Room::Host { LARGEST_AREA } else { usize::MAX };
+        Self { bytes: bytes.max(LEAST_BUDGET), area }
+    }
+
+    /// What of it a run may take for each tile of a batch.
+    ///
+    /// Where a run cannot be stopped, tiles are of at most 256x256 px: one that was left behind keeps the processor from everybody
+    /// else until it ends. A network that needs the whole frame gets it all the same.
+    pub fn share(self, can_be_stopped: bool, batch: usize) -> Self {
+        let area = if can_be_stopped { self.area } else { self.area.min(256 * 256) };
+        Self { bytes: self.bytes / batch as u64, area }
+    }
 }
 
 /// What the user must hear where `limit` cannot be kept.
-pub fn shortfall(limit: Option<u64>, input: &VideoSpec, output: &VideoSpec) -> Option<Notice> {
-    let least = picture_bytes(input, output) + LEAST_BUDGET;
+pub fn shortfall(
+    room: Room,
+    limit: Option<u64>,
+    input: &VideoSpec,
+    output: &VideoSpec,
+) -> Option<Notice> {
+    let least = room.pictures(input, output) + LEAST_BUDGET;
     let limit = limit.filter(|&limit| limit < least)?;
     let (limit, least) = (limit >> 20, least.div_ceil(1 << 20));
     Some(Notice(format!(
         "memory-limit of {limit} MiB cannot be kept: pictures of this size take {least} MiB with the smallest tiles"
     )))
-}
-
-/// What of `budget` a run may take for each tile of a batch.
-///
-/// Where a run cannot be stopped, tiles are of at most 256x256 px: one that was left behind keeps the processor from everybody
-/// else until it ends. A network that needs the whole frame gets it all the same.
-pub fn share(budget: u64, can_be_stopped: bool, contract: &Contract, batch: usize) -> u64 {
-    let share = budget / batch as u64;
-    if !can_be_stopped && contract.halo != Halo::Open {
-        share.min((256 * 256 * contract.bytes_per_px.max(1) * RUNTIME_OVERHEAD) as u64)
-    } else {
-        share
-    }
 }
 
 /// Bytes of memory that are free, as far as the system says.
@@ -217,13 +263,15 @@ mod tests {
     use crate::engine::contract::testing::contract;
     use crate::upscale::Ratio;
 
+    const BUDGET: Budget = Budget { bytes: 1 << 30, area: LARGEST_AREA };
+
     #[test]
     fn a_border_is_whole_output_pixels() {
         for (num, den, border) in [(2, 1, 4), (3, 2, 4), (4, 3, 6)] {
             let scale = Ratio::new(num, den).unwrap();
             let contract = Contract { scale, ..contract(None) };
             let frame = Size::new(50, 31);
-            let plan = plan(frame, &contract, &Config::default(), 1 << 30, 0, &mut Vec::new()).plan;
+            let plan = plan(frame, &contract, &Config::default(), BUDGET, 0, &mut Vec::new()).plan;
             assert_eq!(plan.border, border);
             assert!(scale.exactly(plan.border).is_some());
         }
@@ -235,12 +283,26 @@ mod tests {
         for shrink in 0..16 {
             let config = Config::default();
             let frame = Size::new(640, 360);
-            let plan = plan(frame, &contract, &config, 1 << 30, shrink, &mut Vec::new()).plan;
+            let plan = plan(frame, &contract, &config, BUDGET, shrink, &mut Vec::new()).plan;
             let area = plan.tile_size().area();
             let is_least = plan.x.tile == plan.x.shortest && plan.y.tile == plan.y.shortest;
             assert!(area < last || is_least, "{shrink}: {area}");
             last = area;
         }
+    }
+
+    #[test]
+    fn a_device_takes_the_whole_frame_where_its_memory_allows() {
+        let contract = Contract { bytes_per_px: 1000, ..contract(None) };
+        let frame = Size::new(1920, 1080);
+        let tiles = |bytes, area| {
+            let budget = Budget { bytes, area };
+            plan(frame, &contract, &Config::default(), budget, 0, &mut Vec::new()).plan.len()
+        };
+        assert_eq!(tiles(8 << 30, usize::MAX), 1);
+        assert!(tiles(8 << 30, LARGEST_AREA) > 1);
+        let (a, b) = (tiles(1 << 30, usize::MAX), tiles(512 << 20, usize::MAX));
+        assert!(1 < a && a < b, "{a} {b}");
     }
 
     #[test]
@@ -256,9 +318,12 @@ mod tests {
             },
         };
         let (from, to) = (spec(3840, 2160), spec(7680, 4320));
-        assert_eq!(shortfall(None, &from, &to), None);
-        assert_eq!(shortfall(Some(2 << 30), &from, &to), None);
-        let notice = shortfall(Some(512 << 20), &from, &to).unwrap();
+        let on_host = |limit| shortfall(Room::Host, limit, &from, &to);
+        assert_eq!(on_host(None), None);
+        assert_eq!(on_host(Some(2 << 30)), None);
+        let notice = on_host(Some(512 << 20)).unwrap();
         assert!(notice.0.contains("512 MiB"), "{notice:?}");
+        // The pictures are not in a device's memory.
+        assert_eq!(shortfall(Room::Device { free: None }, Some(512 << 20), &from, &to), None);
     }
 }

@@ -55,11 +55,11 @@ fn bound_tensors_are_let_go() {
     let _one = one_at_a_time();
     let input = picture([1, 1, 512, 512], Layout::Nchw);
     let model = models::heavy(6);
-    let mut engine =
-        match engine::open(Provider::Cpu, &model, Some(input.dims()), &bound_options()) {
-            Err(e @ EngineError::Library { .. }) => return skip!("cpu: {e}"),
-            opened => opened.unwrap(),
-        };
+    let mut engine = match engine::open(Provider::Cpu, &model, Some(input.dims()), &bound_options())
+    {
+        Err(e @ EngineError::Library { .. }) => return skip!("cpu: {e}"),
+        opened => opened.unwrap(),
+    };
     let whole = run(&mut *engine, &input);
     let cancel = Cancel::new();
     let raiser = {

@@ -45,25 +45,15 @@ pub(super) fn compile(
     key: Option<Key>,
     options: &EngineOptions,
 ) -> Result<CompiledModel, InferenceError> {
-    let mut compile_in = |folder: Option<&std::path::Path>| {
+    options.cache.compiled(key.as_ref(), |folder| {
         if let Some(folder) = folder.and_then(std::path::Path::to_str) {
             let property = RwPropertyKey::Other(CACHE_DIR.into());
             core.set_property(&device_type(device), &property, folder)?;
         }
-        core.compile_model(graph, device_type(device))
-    };
-    let Some(key) = key else { return compile_in(None) };
-    if let Some(folder) = options.cache.folder(&key) {
-        let compiled = compile_in(Some(&folder))?;
+        let compiled = core.compile_model(graph, device_type(device))?;
         let loaded = RwPropertyKey::Other("LOADED_FROM_CACHE".into());
         let loaded = compiled.get_property(&loaded.into()).unwrap_or_default();
-        log::debug!("compiled before, in {}; loaded from there: {loaded}", folder.display());
-        return Ok(compiled);
-    }
-    let draft = options.cache.draft(&key);
-    let compiled = compile_in(draft.as_ref().map(|draft| draft.path()))?;
-    if let Some(draft) = draft {
-        draft.keep();
-    }
-    Ok(compiled)
+        log::debug!("OpenVINO loaded it from its cache: {loaded}");
+        Ok(compiled)
+    })
 }
