@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Prints TOML: `first`, seconds from READY to the first frame; `steady`, seconds from the first frame to the last, and `cpu`,
-//! seconds of processor time in it; `peak`, bytes of memory; then kizunasr's `stats`. `cargo xtask bench` runs it. The plugin is
+//! seconds of processor time in it; `peak`, bytes of memory; kizunasr's `active-provider`; then its `stats`. `cargo xtask bench` runs it. The plugin is
 //! the one that `GST_PLUGIN_PATH` leads to; nothing is linked in.
 
 use std::fs;
@@ -170,6 +170,7 @@ fn peak_memory() -> u64 {
 /// The numbers and words in `stats`, as a table.
 fn print_stats(pipeline: &gst::Pipeline) {
     let Some(element) = pipeline.by_name("sr") else { return };
+    println!("active-provider = {:?}", element.property::<String>("active-provider"));
     println!("[stats]");
     for (name, value) in element.property::<gst::Structure>("stats").iter() {
         match number(value) {

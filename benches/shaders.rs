@@ -1,10 +1,11 @@
 //! What a frame costs in `kizunashader`, pass by pass.
 //!
 //! ```text
-//! cargo bench --bench shaders -- [FRAMES] [WIDTHxHEIGHT] [FORMAT] [PROPERTY=VALUE]...
+//! cargo bench --bench shaders -- [--gl] [FRAMES] [WIDTHxHEIGHT] [FORMAT] [PROPERTY=VALUE]...
 //! ```
 //!
-//! Frames come from memory and go to memory. The first ones, in which programs are compiled, are not counted.
+//! Frames come from memory and go to memory; with `--gl` they come in textures and go in textures. The first ones, in which programs are
+//! compiled, are not counted. Passes are timed by the device's own clock.
 
 use std::time::Instant;
 
@@ -16,6 +17,8 @@ const FIRST: usize = 5;
 fn main() {
     let mut arguments: Vec<String> =
         std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let is_gl = arguments.iter().any(|argument| argument == "--gl");
+    arguments.retain(|argument| argument != "--gl");
     let properties = arguments.iter().position(|a| a.contains('='));
     let properties = arguments.split_off(properties.unwrap_or(arguments.len()));
     let argument = |i: usize, default: &str| arguments.get(i).cloned().unwrap_or(default.into());
@@ -27,8 +30,12 @@ fn main() {
     gst::init().expect("GStreamer starts");
     gstkizuna::plugin_register_static().expect("the plugin registers");
     let caps = format!("video/x-raw,format={format},width={width},height={height},framerate=25/1");
+    let (upload, out) = match is_gl {
+        true => ("glupload !", "video/x-raw(memory:GLMemory)".to_owned()),
+        false => ("", format!("video/x-raw,format={format}")),
+    };
     let line = format!(
-        "videotestsrc num-buffers={} pattern=ball ! {caps} ! kizunashader name=shader {} ! video/x-raw,format={format} ! fakesink name=end sync=false",
+        "videotestsrc num-buffers={} pattern=ball ! {caps} ! {upload} kizunashader name=shader {} ! {out} ! fakesink name=end sync=false",
         frames + FIRST,
         properties.join(" ")
     );
@@ -64,11 +71,14 @@ fn main() {
     let own = (seconds(&stats) - before) * 1e3 / frames as f64;
     pipeline.set_state(gst::State::Null).expect("it stops");
     println!("{}", stats.get::<&str>("device").unwrap_or_default());
+    let mut passes = 0.0;
     for pass in stats.get::<gst::Array>("passes").unwrap_or_default().iter() {
         let pass = pass.get::<gst::Structure>().expect("a structure");
         let milliseconds = pass.get::<f64>("milliseconds").unwrap_or_default();
+        passes += milliseconds;
         println!("{milliseconds:9.3} ms  {}", pass.get::<&str>("name").unwrap_or_default());
     }
+    println!("{passes:9.3} ms  all passes of a frame on the device");
     println!("{own:9.3} ms  a frame in the element");
     println!("{wall:9.3} ms  a frame of the pipeline");
 }
