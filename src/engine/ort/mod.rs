@@ -2,12 +2,15 @@
 //!
 //! * `loader` opens the library, once per process;
 //! * `providers` asks for an execution provider, and says what is missing where there is none;
-//! * `session` is the engine.
+//! * `session` is the engine;
+//! * `raw` is the engine between raw samples.
 
 mod loader;
 mod providers;
+mod raw;
 mod session;
 
+pub(super) use raw::open_raw;
 pub(super) use session::{identify, open};
 
 /// What an error says, without the place in ONNX Runtime's source that it puts in front:
