@@ -210,11 +210,23 @@ pub fn open(
     )
 }
 
-/// Opens `model` between raw samples on `provider`, one of ONNX Runtime's: see [`crate::onnx::wrap`].
+/// Opens `model` between raw samples on `provider`, one of ONNX Runtime's: see [`crate::onnx::wrap`]. Gives up as
+/// [`open_unless_cancelled`] does.
 ///
 /// # Errors
-/// As [`open`]; [`EngineError::Model`] where the network or the formats cannot be wrapped: it can be run by [`open`] then.
+/// As there; [`EngineError::Model`] where the network or the formats cannot be wrapped: it can be run by [`open`] then.
 pub fn open_raw(
+    provider: Provider,
+    model: &ModelSource,
+    how: &Wrap,
+    options: &EngineOptions,
+    cancel: &Cancel,
+) -> Result<Box<dyn RawNetwork>, EngineError> {
+    let (model, how, options) = (model.clone(), how.clone(), options.clone());
+    unless_cancelled(cancel, move || open_wrapped(provider, &model, &how, &options))
+}
+
+fn open_wrapped(
     provider: Provider,
     model: &ModelSource,
     how: &Wrap,
@@ -313,11 +325,19 @@ pub fn open_unless_cancelled(
     options: &EngineOptions,
     cancel: &Cancel,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    let (sender, receiver) = mpsc::channel();
     let (model, options) = (model.clone(), options.clone());
+    unless_cancelled(cancel, move || open(provider, &model, dims, &options))
+}
+
+/// What `open` gives, on a thread of its own.
+fn unless_cancelled<T: Send + 'static>(
+    cancel: &Cancel,
+    open: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    let (sender, receiver) = mpsc::channel();
     std::thread::Builder::new()
         .name("kizuna-open".into())
-        .spawn(move || sender.send(open(provider, &model, dims, &options)))
+        .spawn(move || sender.send(open()))
         .map_err(|e| EngineError::Run(format!("no thread to open the model on: {e}")))?;
     loop {
         match receiver.recv_timeout(LOOK_AT_CANCEL) {

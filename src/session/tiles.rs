@@ -1,8 +1,10 @@
 //! How large a tile may be.
 
 use crate::engine::{Contract, EngineError, Halo};
+use crate::upscale::PixelFormat;
 use crate::upscale::blend::Blend;
 use crate::upscale::geometry::align_up;
+use crate::upscale::raw::RawTiles;
 use crate::upscale::tile::{TilePlan, TileRequest};
 use crate::upscale::{Size, VideoSpec};
 
@@ -45,12 +47,13 @@ pub struct Planned {
     pub fade: bool,
 }
 
-/// Plans the tiles of a `frame`; `shrink` halvings after memory ran out.
+/// Plans the tiles of a `frame` for `budget` bytes; `shrink` halvings after memory ran out. `raw` are the formats of tiles that go
+/// in and come out as raw samples.
 pub fn plan(
     frame: Size,
     contract: &Contract,
     config: &Config,
-    budget: u64,
+    (budget, raw): (u64, Option<(PixelFormat, PixelFormat)>),
     shrink: u32,
     notices: &mut Vec<Notice>,
 ) -> Planned {
@@ -67,6 +70,10 @@ pub fn plan(
         fixed_height: contract.input.height,
         scale: contract.scale,
     };
+    if let Some((input, output)) = raw {
+        request = RawTiles::request(request, contract.input.channels, input, output);
+    }
+    let halo = request.halo;
     let whole = frame.grown(border);
     request.max_tile = match config.tile_size {
         Some(side) => Some(Size::new(side, side)),
@@ -223,7 +230,9 @@ mod tests {
             let scale = Ratio::new(num, den).unwrap();
             let contract = Contract { scale, ..contract(None) };
             let frame = Size::new(50, 31);
-            let plan = plan(frame, &contract, &Config::default(), 1 << 30, 0, &mut Vec::new()).plan;
+            let plan =
+                plan(frame, &contract, &Config::default(), (1 << 30, None), 0, &mut Vec::new())
+                    .plan;
             assert_eq!(plan.border, border);
             assert!(scale.exactly(plan.border).is_some());
         }
@@ -235,7 +244,8 @@ mod tests {
         for shrink in 0..16 {
             let config = Config::default();
             let frame = Size::new(640, 360);
-            let plan = plan(frame, &contract, &config, 1 << 30, shrink, &mut Vec::new()).plan;
+            let plan =
+                plan(frame, &contract, &config, (1 << 30, None), shrink, &mut Vec::new()).plan;
             let area = plan.tile_size().area();
             let is_least = plan.x.tile == plan.x.shortest && plan.y.tile == plan.y.shortest;
             assert!(area < last || is_least, "{shrink}: {area}");

@@ -9,6 +9,7 @@ pub mod picture;
 
 pub(crate) mod chroma;
 pub mod decode;
+pub mod direct;
 pub mod encode;
 pub(crate) mod kernels;
 mod layout;

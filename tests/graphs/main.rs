@@ -14,6 +14,10 @@ mod zoo;
 #[path = "../engines/models.rs"]
 mod models;
 
+#[path = "../fidelity/common.rs"]
+#[allow(dead_code, reason = "fidelity uses the rest")]
+mod common;
+mod direct;
 mod fp16;
 mod wrapped;
 

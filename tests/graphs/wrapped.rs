@@ -141,13 +141,15 @@ impl Model {
         let plan = TilePlan::new(src.size, &request);
         let tiles = RawTiles::new(plan, from.format, to.format).unwrap();
         let how = Wrap {
-            contract: &self.contract,
+            contract: self.contract.clone(),
             input: from,
             output: to,
             batch: 1,
             tile: tiles.plan().tile_size(),
         };
-        let mut network = engine::open_raw(Provider::Cpu, &self.source, &how, &options()).unwrap();
+        let mut network =
+            engine::open_raw(Provider::Cpu, &self.source, &how, &options(), &Cancel::new())
+                .unwrap();
         let mut dst = Frame::new(to.format, tiles.plan().output_size(), 3);
         let mut planes: Vec<_> =
             tiles.input_planes().iter().map(|plane| vec![0; plane.bytes()]).collect();
@@ -368,8 +370,8 @@ fn infinity_is_seen_and_what_cannot_be_wrapped_is_said() {
     let model = Model::new("broken", net.source(i, o).bytes, ValueRange::Unit);
     let rgb = end(PixelFormat::Rgb, BT709);
     let tile = Size::new(8, 6);
-    let how = Wrap { contract: &model.contract, input: rgb, output: rgb, batch: 1, tile };
-    match engine::open_raw(Provider::Cpu, &model.source, &how, &options()) {
+    let how = Wrap { contract: model.contract.clone(), input: rgb, output: rgb, batch: 1, tile };
+    match engine::open_raw(Provider::Cpu, &model.source, &how, &options(), &Cancel::new()) {
         Err(e @ EngineError::Library { .. }) => skip!("{e}"),
         opened => {
             let mut out = Vec::new();
@@ -384,8 +386,8 @@ fn infinity_is_seen_and_what_cannot_be_wrapped_is_said() {
         other => panic!("{other:?}"),
     };
     let rgba = end(PixelFormat::Rgba, BT709);
-    assert!(refused(Wrap { output: rgba, ..how }).contains("alpha"));
+    assert!(refused(Wrap { output: rgba, ..how.clone() }).contains("alpha"));
     let i420 = end(PixelFormat::I420, BT709);
-    assert!(refused(Wrap { input: i420, tile: Size::new(9, 6), ..how }).contains("9x6"));
+    assert!(refused(Wrap { input: i420, tile: Size::new(9, 6), ..how.clone() }).contains("9x6"));
     assert_eq!(wrap(&model.source.bytes, &how), wrap(&model.source.bytes, &how));
 }

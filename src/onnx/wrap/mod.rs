@@ -47,10 +47,10 @@ pub struct Endpoint {
 }
 
 /// What a network is to be wrapped for.
-#[derive(Debug, Clone, Copy)]
-pub struct Wrap<'a> {
+#[derive(Debug, Clone)]
+pub struct Wrap {
     /// What the network asks for and gives.
-    pub contract: &'a Contract,
+    pub contract: Arc<Contract>,
     /// Frames that come in.
     pub input: Endpoint,
     /// Frames that go out.
@@ -128,9 +128,9 @@ fn unfit(cause: impl Into<String>) -> RewriteError {
     RewriteError::Unfit(cause.into())
 }
 
-impl Wrap<'_> {
+impl Wrap {
     fn check(&self) -> Result<(), RewriteError> {
-        let Contract { input, output, .. } = self.contract;
+        let Contract { input, output, .. } = &*self.contract;
         for format in [self.input.format, self.output.format] {
             if format.info().alpha.is_some() {
                 return Err(unfit(format!("{} has alpha, which is scaled apart", format.name())));
