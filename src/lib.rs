@@ -30,7 +30,7 @@
 //! gl/transfer.rs         textures              → planes
 //! ```
 //!
-//! `upscale`, `models`, `shader` and the traits of `engine` are pure: no GStreamer, no inference runtime. `cargo pure` proves it.
+//! `upscale`, `models`, `onnx`, `shader` and the traits of `engine` are pure: no GStreamer, no inference runtime. `cargo pure` proves it.
 
 pub mod cache;
 
@@ -43,6 +43,8 @@ pub mod smallnet;
 pub mod shader;
 
 pub mod models;
+
+pub mod onnx;
 
 pub mod session;
 

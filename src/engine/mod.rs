@@ -10,6 +10,7 @@
 
 pub mod contract;
 pub mod provider;
+pub mod raw;
 pub mod rows;
 
 mod buffer;
@@ -31,14 +32,17 @@ mod ort;
 pub use cancel::Cancel;
 pub use contract::{Contract, Halo, Port, ValueRange};
 pub use provider::{Precision, Provider};
+pub use raw::RawNetwork;
 pub use rows::RowNetwork;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use crate::cache::{self, Cache};
+use crate::onnx::{self, Ports, Wrap};
 use crate::upscale::Tensor;
 use signature::Signature;
 
@@ -185,6 +189,7 @@ pub fn open(
     if let Some(dims) = dims {
         signature.input.check(dims).map_err(|cause| failure::model("Kizuna", model, cause))?;
     }
+    let model = &*typed(provider, model, options.precision)?;
     failure::guard(
         || match provider {
             #[cfg(feature = "embedded")]
@@ -207,6 +212,77 @@ pub fn open(
         },
         |panic| failure::model("the runtime", model, panic),
     )
+}
+
+/// Opens `model` between raw samples on `provider`, one of ONNX Runtime's: see [`crate::onnx::wrap`]. Gives up as
+/// [`open_unless_cancelled`] does.
+///
+/// # Errors
+/// As there; [`EngineError::Model`] where the network or the formats cannot be wrapped: it can be run by [`open`] then.
+pub fn open_raw(
+    provider: Provider,
+    model: &ModelSource,
+    how: &Wrap,
+    options: &EngineOptions,
+    cancel: &Cancel,
+) -> Result<Box<dyn RawNetwork>, EngineError> {
+    let (model, how, options) = (model.clone(), how.clone(), options.clone());
+    unless_cancelled(cancel, move || open_wrapped(provider, &model, &how, &options))
+}
+
+fn open_wrapped(
+    provider: Provider,
+    model: &ModelSource,
+    how: &Wrap,
+    options: &EngineOptions,
+) -> Result<Box<dyn RawNetwork>, EngineError> {
+    let model = &*typed(provider, model, options.precision)?;
+    let wrapped = onnx::wrap(&model.bytes, how)
+        .map_err(|cause| failure::model("Kizuna", model, cause.to_string()))?;
+    failure::guard(
+        || match provider {
+            #[cfg(feature = "onnx")]
+            Provider::Cpu
+            | Provider::Cuda
+            | Provider::TensorRt
+            | Provider::DirectMl
+            | Provider::CoreMl
+            | Provider::MiGraphX
+            | Provider::WebGpu => ort::open_raw(provider, model, wrapped, options),
+            _ => {
+                let _ = wrapped;
+                Err(EngineError::Provider {
+                    provider,
+                    cause: "it runs networks between pictures alone".into(),
+                    remedy: "Choose a provider of ONNX Runtime".into(),
+                })
+            }
+        },
+        |panic| failure::model("the runtime", model, panic),
+    )
+}
+
+/// Whether `provider` runs a graph as it is typed, on a device that is faster in fp16.
+const fn runs_as_typed(provider: Provider) -> bool {
+    matches!(provider, Provider::Cuda | Provider::DirectMl | Provider::WebGpu)
+}
+
+/// `model` as `provider` is to get it: where that runs a graph as it is typed, in the precision that is asked for.
+fn typed(
+    provider: Provider,
+    model: &ModelSource,
+    precision: Precision,
+) -> Result<Cow<'_, ModelSource>, EngineError> {
+    if precision != Precision::Fp16 || !runs_as_typed(provider) {
+        return Ok(Cow::Borrowed(model));
+    }
+    let half = onnx::to_half(&model.bytes, Ports::Keep)
+        .map_err(|cause| failure::model("Kizuna", model, cause.to_string()))?;
+    let Some(half) = half else { return Ok(Cow::Borrowed(model)) };
+    for notice in &half.notices {
+        log::warn!("{} in fp16: {notice}", model.name);
+    }
+    Ok(Cow::Owned(ModelSource { bytes: half.bytes, ..model.clone() }))
 }
 
 /// What an engine that [`open`] makes of `model` in fp32 says of itself, without making one; the runtime is opened.
@@ -253,11 +329,19 @@ pub fn open_unless_cancelled(
     options: &EngineOptions,
     cancel: &Cancel,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    let (sender, receiver) = mpsc::channel();
     let (model, options) = (model.clone(), options.clone());
+    unless_cancelled(cancel, move || open(provider, &model, dims, &options))
+}
+
+/// What `open` gives, on a thread of its own.
+fn unless_cancelled<T: Send + 'static>(
+    cancel: &Cancel,
+    open: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    let (sender, receiver) = mpsc::channel();
     std::thread::Builder::new()
         .name("kizuna-open".into())
-        .spawn(move || sender.send(open(provider, &model, dims, &options)))
+        .spawn(move || sender.send(open()))
         .map_err(|e| EngineError::Run(format!("no thread to open the model on: {e}")))?;
     loop {
         match receiver.recv_timeout(LOOK_AT_CANCEL) {
@@ -334,8 +418,10 @@ pub fn native_reduced_precision(
         Provider::Embedded => embedded::native_reduced_precision(model, options),
         #[cfg(feature = "openvino")]
         Provider::OpenVino => openvino::native_reduced_precision(options),
-        // Both have an option that makes them compute an fp32 graph in fp16; the others run a graph as it is typed.
+        // Both have an option that makes them compute an fp32 graph in fp16.
         Provider::TensorRt | Provider::MiGraphX => Some(Precision::Fp16),
+        // The graph is converted for these.
+        provider if runs_as_typed(provider) => Some(Precision::Fp16),
         _ => {
             let _ = (model, options);
             None

@@ -37,3 +37,4 @@ pub use graph::{Graph, Reach};
 pub use inspect::{Fact, Origin, Report, inspect, inspect_with};
 pub use probe::{Measured, probe, proven};
 pub use search::{Found, data_dirs, resolve};
+pub(crate) use trace::title;

@@ -144,7 +144,7 @@ impl Value {
 }
 
 /// "Conv 'features.0'": a node in messages.
-pub(super) fn title(node: &NodeProto) -> String {
+pub(crate) fn title(node: &NodeProto) -> String {
     let op = node.op_type.as_deref().unwrap_or("?");
     let name = node.name.as_deref().filter(|name| !name.is_empty());
     name.or(node.output.first().map(String::as_str))

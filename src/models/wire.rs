@@ -42,6 +42,28 @@ impl Message {
             _ => return None,
         })
     }
+
+    /// What field `number` holds, where it is something that `rten_onnx` skips and a graph may not work without.
+    fn lost(self, number: u64) -> Option<&'static str> {
+        Some(match (self, number) {
+            (Self::Model, 25) => "functions of its own",
+            (Self::Graph, 15) | (Self::Attribute, 22 | 23) => "sparse tensors",
+            (Self::Attribute, 10 | 11 | 14 | 15) => "lists of tensors, graphs or types",
+            (Self::Attribute, 21) => "references to a function's attributes",
+            (Self::Tensor, 6) => "strings",
+            (Self::Tensor, 11) => "unsigned 64-bit numbers",
+            (Self::Type, 5 | 8 | 9) => "maps, sparse tensors or optional values",
+            _ => return None,
+        })
+    }
+}
+
+/// What `bytes`, which [`check`] has passed, hold that would be missing from a file that is parsed and written again.
+pub(crate) fn lost(bytes: &[u8]) -> Option<&'static str> {
+    let mut seen = Seen::default();
+    // Faults were found before.
+    let _ = descend(bytes, Message::Model, 0, 0, &mut seen);
+    seen.lost
 }
 
 /// Checks that every length in `bytes` fits where it stands and that nesting is bounded.
@@ -74,6 +96,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), Rule> {
 struct Seen {
     header: bool,
     graph: bool,
+    lost: Option<&'static str>,
 }
 
 enum Fault {
@@ -98,6 +121,7 @@ fn descend(
         let cut = Fault::Cut(base + at);
         let Some((tag, next)) = varint(bytes, at) else { return Err(cut) };
         let (number, kind) = (tag >> 3, tag & 7);
+        seen.lost = seen.lost.or_else(|| message.lost(number));
         let end = match kind {
             0 => varint(bytes, next).map(|(_, end)| end),
             1 => next.checked_add(8),

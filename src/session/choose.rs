@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::config::{Config, Notice, SessionError};
+use super::direct;
 use super::memory::Memory;
 use crate::engine::{
     self, Cancel, Contract, EngineError, EngineInfo, EngineOptions, ModelSource, Precision,
@@ -125,7 +126,10 @@ fn candidates(config: &Config, source: &ModelSource) -> Vec<Provider> {
 
 /// Options for an engine of this session.
 pub(super) fn engine_options(config: &Config, precision: Precision) -> EngineOptions {
-    EngineOptions { precision, search: config.search.clone(), ..config.engine.clone() }
+    let mut options =
+        EngineOptions { precision, search: config.search.clone(), ..config.engine.clone() };
+    options.provider_options.retain(|(key, _)| key != direct::OPTION);
+    options
 }
 
 /// A model that a provider runs, as far as is known.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::choose::{Loaded, engine_options};
 use super::config::{Config, Notice, SessionError};
 use super::fallback::{Choice, next_choice};
-use super::precision;
 use super::running::Frames;
-use super::tiles::{self, Budget, Room};
+use super::tiles::{self, Ask, Budget, Room};
+use super::{direct, precision};
 use crate::engine::{self, Cancel, EngineError, EngineInfo, EngineOptions, Provider, ValueRange};
 use crate::upscale::change::{ChangeMap, spread};
+use crate::upscale::direct::{Direct, Shares};
 use crate::upscale::slot::Pool;
 use crate::upscale::stream::Stream;
 use crate::upscale::video::passes;
@@ -34,7 +35,7 @@ pub struct Setup {
     pub batch: usize,
     /// Passes of the network over a frame.
     pub passes: usize,
-    /// Whether frames take the short way, [`Stream`], unless something is done to the network's result.
+    /// Whether frames take a short way, [`Stream`] or [`Direct`], unless something is done to the network's result.
     pub is_streamed: bool,
 }
 
@@ -65,6 +66,14 @@ pub(super) struct Outcome {
     pub pixels: usize,
 }
 
+/// A way from frame to frame that makes no pictures.
+enum Short {
+    /// Row by row, by the one network's engine.
+    Rows(Stream),
+    /// As raw samples. No network is open beside it: the first frame to go by way of pictures opens them and ends it.
+    Direct(Box<Direct>),
+}
+
 /// The networks at work on frames of one kind.
 pub(super) struct Inference {
     job: Job,
@@ -76,7 +85,7 @@ pub(super) struct Inference {
     /// What all networks but the last gave.
     between: Vec<Vec<Plane>>,
     /// The short way, where there is one.
-    stream: Option<Stream>,
+    short: Option<Short>,
     /// Whether the last results were made of the frame before, so that what did not change can be kept.
     current: bool,
     /// Alpha for a network that wants it, where frames have none.
@@ -110,7 +119,12 @@ impl Inference {
         let mut choice = Choice { provider: loaded.info.provider, precision, shrink: 0 };
         let job = Job { loaded, config, input, output };
         notices.extend(job.shortfall(choice));
+        let direct =
+            direct::open(&job.loaded, &job.config, (input, output), choice, cancel, notices)?;
         let networks = loop {
+            if direct.is_some() {
+                break Vec::new();
+            }
             match job.build(choice, cancel, notices) {
                 Ok(networks) => break networks,
                 Err(e) => {
@@ -119,8 +133,11 @@ impl Inference {
                 }
             }
         };
-        let stream = job.stream(&networks);
-        let setup = Arc::new(job.describe(&networks, stream.is_some()));
+        let short = match direct {
+            Some(direct) => Some(Short::Direct(Box::new(direct))),
+            None => job.stream(&networks).map(Short::Rows),
+        };
+        let setup = Arc::new(job.describe(&networks, short.as_ref()));
         Ok(Self {
             job,
             choice,
@@ -129,7 +146,7 @@ impl Inference {
             plain_from_here: false,
             between: Vec::new(),
             current: false,
-            stream,
+            short,
             opaque: Plane::default(),
         })
     }
@@ -144,7 +161,7 @@ impl Inference {
         self.current = false;
     }
 
-    /// Takes a frame the short way. Returns how many of its pixels were inferred; `None` where there is no such way (any
+    /// Takes a frame the short way. Returns how many tiles and pixels of it were inferred; `None` where there is no such way (any
     /// more): it must be read and go through [`Self::run`].
     ///
     /// # Errors
@@ -154,15 +171,21 @@ impl Inference {
         frames: &mut F,
         cancel: &Cancel,
         notices: &mut Vec<Notice>,
-    ) -> Result<Option<usize>, SessionError> {
-        while let Some(stream) = &mut self.stream {
-            let mut streamed = Ok(0);
+    ) -> Result<Option<Shares>, SessionError> {
+        let width = self.job.input.size.width;
+        while let Some(short) = &mut self.short {
+            let mut streamed = Ok(Shares { tiles: 0, pixels: 0 });
             let seen = frames.with(&mut |src, dst| {
-                streamed = stream.run(src, dst, cancel);
+                streamed = match short {
+                    Short::Rows(stream) => stream
+                        .run(src, dst, cancel)
+                        .map(|rows| Shares { tiles: 1, pixels: rows * width }),
+                    Short::Direct(direct) => direct.run(src, dst, cancel),
+                };
                 Ok(())
             });
             match seen.map_err(UpscaleError::from).and(streamed) {
-                Ok(rows) => return Ok(Some(rows * self.job.input.size.width)),
+                Ok(shares) => return Ok(Some(shares)),
                 Err(error) => {
                     log::debug!("frame failed: {error}");
                     self.fall_back(error.into(), cancel, notices)?;
@@ -248,6 +271,13 @@ impl Inference {
             // Its own fault: the next one may be well.
             return Err(error);
         }
+        if matches!(self.short, Some(Short::Direct(_))) && !error.is_cancelled() {
+            notices.push(Notice(format!("{error}; going on by way of pictures")));
+            match self.rebuild(cancel, notices) {
+                Ok(()) => return Ok(()),
+                Err(e) => error = e.into(),
+            }
+        }
         loop {
             let can_shrink = self.networks.iter().all(|n| n.plan().can_shrink());
             match next_choice(self.choice, error, &self.job.config, can_shrink, notices) {
@@ -271,16 +301,16 @@ impl Inference {
         // The old engines' memory is given back first.
         self.release();
         self.networks = self.job.build(self.choice, cancel, notices)?;
-        self.stream = self.job.stream(&self.networks);
-        self.setup = Arc::new(self.job.describe(&self.networks, self.stream.is_some()));
+        self.short = self.job.stream(&self.networks).map(Short::Rows);
+        self.setup = Arc::new(self.job.describe(&self.networks, self.short.as_ref()));
         Ok(())
     }
 
     fn release(&mut self) {
         self.current = false;
-        self.stream = None;
+        self.short = None;
         self.networks.clear();
-        self.setup = Arc::new(self.job.describe(&[], false));
+        self.setup = Arc::new(self.job.describe(&[], None));
     }
 }
 
@@ -310,8 +340,9 @@ impl Job {
             let batch = contract.input.batch.or(config.batch_size).unwrap_or(1).max(1);
             let can_be_stopped =
                 engine::can_be_stopped(choice.provider, &self.loaded.source, &options);
-            let share = budget.share(can_be_stopped, batch);
-            let planned = tiles::plan(size, contract, config, share, choice.shrink, notices);
+            let budget = budget.share(can_be_stopped, batch);
+            let ask = Ask { budget, raw: None, shrink: choice.shrink };
+            let planned = tiles::plan(size, contract, config, ask, notices);
             // Tiles that do not exist are not inferred, unless the network insists.
             let batch = contract.input.batch.unwrap_or(batch.min(planned.plan.len()));
             let dims = Some(Network::input_dims(contract, &planned.plan, batch));
@@ -355,23 +386,30 @@ impl Job {
         Stream::new(rows, border, self.input, self.output, config.reuse_tolerance)
     }
 
-    fn describe(&self, networks: &[Network], is_streamed: bool) -> Setup {
-        let info = networks.first().map_or(&self.loaded.info, |n| n.engine().info()).clone();
-        let first = networks.first().map(Network::plan);
+    fn describe(&self, networks: &[Network], short: Option<&Short>) -> Setup {
+        let direct = match short {
+            Some(Short::Direct(direct)) => Some(&**direct),
+            _ => None,
+        };
+        let first = networks.first();
+        let info = first.map(|n| n.engine().info()).or(direct.map(Direct::info));
+        let info = info.unwrap_or(&self.loaded.info).clone();
+        let plans: Vec<_> =
+            networks.iter().map(Network::plan).chain(direct.map(Direct::plan)).collect();
+        let first = plans.first();
         Setup {
             provider: self.loaded.describe_provider(&info),
             info: Some(info),
             tile: first.map(|p| p.tile_size()).unwrap_or_default(),
             halo: first.map_or(0, |p| p.x.halo),
-            tiles: networks.iter().map(|n| n.plan().len()).sum(),
-            pixels: if is_streamed {
-                self.input.size.area()
-            } else {
-                networks.iter().map(|n| n.plan().len() * n.plan().tile_size().area()).sum()
+            tiles: plans.iter().map(|plan| plan.len()).sum(),
+            pixels: match short {
+                Some(Short::Rows(_)) => self.input.size.area(),
+                _ => plans.iter().map(|plan| plan.len() * plan.tile_size().area()).sum(),
             },
-            is_streamed,
-            batch: networks.first().map_or(0, Network::batch),
-            passes: networks.len(),
+            is_streamed: short.is_some(),
+            batch: networks.first().map_or(plans.len(), Network::batch),
+            passes: plans.len(),
         }
     }
 }

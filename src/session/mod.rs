@@ -55,6 +55,7 @@
 
 mod choose;
 mod config;
+mod direct;
 mod fallback;
 mod inference;
 mod memory;

@@ -8,6 +8,7 @@ use super::config::SessionError;
 use super::inference::Inference;
 use super::running::{Finished, Frames, Pending, Stats, Task, read};
 use crate::engine::{Cancel, EngineError};
+use crate::upscale::direct::Shares;
 use crate::upscale::{Plane, Prepared, Reader, UpscaleError, Writer};
 
 /// The planes of the last result, which come back from the last stage.
@@ -74,8 +75,8 @@ fn infer_one<F: Frames>(
         Some(prepared) => prepared,
         None => {
             let streamed = inference.stream(&mut task.frames, cancel, &mut task.notices)?;
-            if let Some(pixels) = streamed {
-                (task.tiles, task.pixels) = (1, pixels);
+            if let Some(Shares { tiles, pixels }) = streamed {
+                (task.tiles, task.pixels) = (tiles, pixels);
                 return Ok(());
             }
             task.prepared.insert(read(reader, &mut task.frames)?)

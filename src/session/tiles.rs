@@ -1,8 +1,10 @@
 //! How large a tile may be.
 
 use crate::engine::{self, Contract, EngineError, EngineOptions, Halo, Provider};
+use crate::upscale::PixelFormat;
 use crate::upscale::blend::Blend;
 use crate::upscale::geometry::align_up;
+use crate::upscale::raw::RawTiles;
 use crate::upscale::tile::{TilePlan, TileRequest};
 use crate::upscale::{Size, VideoSpec};
 
@@ -37,6 +39,17 @@ const UNKNOWN_FREE: u64 = 2 << 30;
 /// A runtime's workspace beside the live tensors that the graph shows.
 const RUNTIME_OVERHEAD: usize = 2;
 
+/// What tiles are to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask {
+    /// What a run may take.
+    pub budget: Budget,
+    /// Formats of tiles that go in and come out as raw samples.
+    pub raw: Option<(PixelFormat, PixelFormat)>,
+    /// Halvings after memory ran out.
+    pub shrink: u32,
+}
+
 /// A plan with what it means for blending.
 pub struct Planned {
     /// Where the tiles lie.
@@ -45,13 +58,13 @@ pub struct Planned {
     pub fade: bool,
 }
 
-/// Plans the tiles of a `frame`; `shrink` halvings after memory ran out.
+/// Plans the tiles of a `frame` for `budget` bytes; `shrink` halvings after memory ran out. `raw` are the formats of tiles that go
+/// in and come out as raw samples.
 pub fn plan(
     frame: Size,
     contract: &Contract,
     config: &Config,
-    budget: Budget,
-    shrink: u32,
+    ask: Ask,
     notices: &mut Vec<Notice>,
 ) -> Planned {
     // Whole output pixels, so that a network of 4/3 does not shift the picture.
@@ -67,14 +80,18 @@ pub fn plan(
         fixed_height: contract.input.height,
         scale: contract.scale,
     };
+    if let Some((input, output)) = ask.raw {
+        request = RawTiles::request(request, contract.input.channels, input, output);
+    }
+    let halo = request.halo;
     let whole = frame.grown(border);
     request.max_tile = match config.tile_size {
         Some(side) => Some(Size::new(side, side)),
-        None => chosen_tile(whole, halo, contract, budget),
+        None => chosen_tile(whole, halo, contract, ask.budget),
     };
-    if shrink > 0 {
+    if ask.shrink > 0 {
         let from = request.max_tile.unwrap_or(whole);
-        request.max_tile = Some(halved(from, shrink));
+        request.max_tile = Some(halved(from, ask.shrink));
     }
     let plan = TilePlan::new(frame, &request);
     notices.extend(doubts(&plan, contract, config, halo).map(Notice));
@@ -264,6 +281,7 @@ mod tests {
     use crate::upscale::Ratio;
 
     const BUDGET: Budget = Budget { bytes: 1 << 30, area: LARGEST_AREA };
+    const ASK: Ask = Ask { budget: BUDGET, raw: None, shrink: 0 };
 
     #[test]
     fn a_border_is_whole_output_pixels() {
@@ -271,7 +289,7 @@ mod tests {
             let scale = Ratio::new(num, den).unwrap();
             let contract = Contract { scale, ..contract(None) };
             let frame = Size::new(50, 31);
-            let plan = plan(frame, &contract, &Config::default(), BUDGET, 0, &mut Vec::new()).plan;
+            let plan = plan(frame, &contract, &Config::default(), ASK, &mut Vec::new()).plan;
             assert_eq!(plan.border, border);
             assert!(scale.exactly(plan.border).is_some());
         }
@@ -283,7 +301,8 @@ mod tests {
         for shrink in 0..16 {
             let config = Config::default();
             let frame = Size::new(640, 360);
-            let plan = plan(frame, &contract, &config, BUDGET, shrink, &mut Vec::new()).plan;
+            let ask = Ask { shrink, ..ASK };
+            let plan = plan(frame, &contract, &config, ask, &mut Vec::new()).plan;
             let area = plan.tile_size().area();
             let is_least = plan.x.tile == plan.x.shortest && plan.y.tile == plan.y.shortest;
             assert!(area < last || is_least, "{shrink}: {area}");
@@ -297,7 +316,9 @@ mod tests {
         let frame = Size::new(1920, 1080);
         let tiles = |bytes, area| {
             let budget = Budget { bytes, area };
-            plan(frame, &contract, &Config::default(), budget, 0, &mut Vec::new()).plan.len()
+            plan(frame, &contract, &Config::default(), Ask { budget, ..ASK }, &mut Vec::new())
+                .plan
+                .len()
         };
         assert_eq!(tiles(8 << 30, usize::MAX), 1);
         assert!(tiles(8 << 30, LARGEST_AREA) > 1);

@@ -48,6 +48,13 @@ impl ChangeMap {
         }
     }
 
+    /// Whether a block changed that `rect`, in pixels of the frame, touches.
+    pub(super) fn touches(&self, rect: Rect) -> bool {
+        let mut own = Self::none(self.frame);
+        own.mark(rect);
+        own.blocks.iter().zip(&self.blocks).any(|(own, changed)| *own && *changed)
+    }
+
     /// The frame's size in pixels.
     pub const fn frame(&self) -> Size {
         self.frame

@@ -10,21 +10,21 @@ use super::geometry::mirror;
 use super::kernels::{double, halve, weigh};
 
 /// Chroma samples beyond those that cover a part that [`Doubling`] looks at, on each side.
-pub(super) const DOUBLING_REACH: usize = 2;
+pub(crate) const DOUBLING_REACH: usize = 2;
 
 /// Full-size samples beyond a part that [`Halving`] looks at, on each side.
-pub(super) const HALVING_REACH: usize = 3;
+pub(crate) const HALVING_REACH: usize = 3;
 
 /// From chroma to full size along one axis.
 ///
 /// Samples `2 * i` and `2 * i + 1` weigh the chroma samples `i - 2..i + 2` and `i - 1..i + 3`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Doubling {
+pub(crate) struct Doubling {
     weights: [[f32; 4]; 2],
 }
 
 impl Doubling {
-    pub(super) fn new(siting: Siting) -> Self {
+    pub(crate) fn new(siting: Siting) -> Self {
         let weights = match siting {
             Siting::Centre => [
                 [-0.0234375, 0.2265625, 0.8671875, -0.0703125],
@@ -33,6 +33,11 @@ impl Doubling {
             Siting::Cosited => [[0.0, 0.0, 1.0, 0.0], [-0.0625, 0.5625, 0.5625, -0.0625]],
         };
         Self { weights }
+    }
+
+    /// Of even and of odd samples.
+    pub(crate) const fn weights(&self) -> [[f32; 4]; 2] {
+        self.weights
     }
 
     /// Doubles a row: `dst` begins at an even sample, `src` [`DOUBLING_REACH`] samples before the one below it.
@@ -62,12 +67,12 @@ impl Doubling {
 ///
 /// Chroma sample `i` weighs the samples `2 * i - 3..2 * i + 5`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Halving {
+pub(crate) struct Halving {
     weights: [f32; 8],
 }
 
 impl Halving {
-    pub(super) fn new(siting: Siting) -> Self {
+    pub(crate) fn new(siting: Siting) -> Self {
         let weights = match siting {
             Siting::Centre => {
                 let half = [-0.01171875, -0.03515625, 0.11328125, 0.43359375];
@@ -77,6 +82,11 @@ impl Halving {
             Siting::Cosited => [-0.03125, 0.0, 0.28125, 0.5, 0.28125, 0.0, -0.03125, 0.0],
         };
         Self { weights }
+    }
+
+    /// Of the eight samples.
+    pub(crate) const fn weights(&self) -> [f32; 8] {
+        self.weights
     }
 
     /// Halves a row: `src` begins [`HALVING_REACH`] samples before the first that `dst` covers.

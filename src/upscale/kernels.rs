@@ -43,7 +43,7 @@ impl Sample for [u8; 2] {
 
 /// A code, and the codes that may come of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     code: Code,
     min: f32,
     max: f32,
@@ -51,9 +51,14 @@ pub(super) struct Limits {
 
 impl Limits {
     /// The codes of 0..1, or every code.
-    pub(super) fn new(code: Code, nominal: bool) -> Self {
+    pub(crate) fn new(code: Code, nominal: bool) -> Self {
         let (min, max) = if nominal { (code.zero, code.zero + code.one) } else { (0.0, code.max) };
         Self { code, min, max }
+    }
+
+    /// The least and the largest code that may come of it.
+    pub(crate) const fn bounds(self) -> (f32, f32) {
+        (self.min, self.max)
     }
 
     /// The nearest code, in the low 16 bits; NaN gives the least.

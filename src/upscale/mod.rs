@@ -7,10 +7,11 @@ pub mod format;
 pub mod frame;
 pub mod picture;
 
-mod chroma;
+pub(crate) mod chroma;
 pub mod decode;
+pub mod direct;
 pub mod encode;
-mod kernels;
+pub(crate) mod kernels;
 mod layout;
 pub mod resize;
 
@@ -37,6 +38,8 @@ pub mod read;
 pub mod video;
 
 pub mod slot;
+
+pub mod raw;
 
 pub mod stream;
 

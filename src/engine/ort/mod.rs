@@ -2,13 +2,16 @@
 //!
 //! * `loader` opens the library, once per process;
 //! * `providers` asks for an execution provider, and says what is missing where there is none;
-//! * `session` is the engine; `bound` holds its input and output where the device has memory of its own.
+//! * `session` is the engine, `raw` the one between raw samples; `bound` holds inputs and outputs where the device has memory of its
+//!   own.
 
 mod bound;
 mod loader;
 mod providers;
+mod raw;
 mod session;
 
+pub(super) use raw::open_raw;
 pub(super) use session::{identify, open};
 
 /// What an error says, without the place in ONNX Runtime's source that it puts in front:

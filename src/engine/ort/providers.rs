@@ -129,6 +129,8 @@ fn settings(
             pairs.push(("trt_bf16_enable".into(), "1".into()));
         }
         (Provider::MiGraphX, Precision::Fp16) => pairs.push((FP16.into(), "1".into())),
+        // They run a graph as it is typed, and are given one in fp16.
+        (Provider::Cuda | Provider::DirectMl | Provider::WebGpu, Precision::Fp16) => {}
         (_, precision) => failure::only_fp32(provider, precision)?,
     }
     pairs.extend(options.provider_options.iter().cloned());

@@ -1,0 +1,114 @@
+//! Sessions whose frames go through the network as raw samples.
+
+use std::sync::Arc;
+
+use gstkizuna::engine::Provider::Cpu;
+use gstkizuna::session::{Config, Loaded};
+use gstkizuna::upscale::{Finish, PixelFormat, Size, VideoSpec};
+
+use crate::common::{Work, config, drawn, one_at_a_time, process, session, shipped, video};
+use crate::support::frame::Frame;
+
+const MODEL: &str = "anime4k-m";
+
+fn wrapped(tile_size: Option<usize>, reuse_tolerance: Option<u8>) -> Config {
+    let mut config = Config { tile_size, reuse_tolerance, ..config(Cpu, MODEL) };
+    config.engine.provider_options = vec![("wrapped".into(), "1".into())];
+    config
+}
+
+fn open(loaded: &Arc<Loaded>, config: Config, specs: (VideoSpec, VideoSpec)) -> Work {
+    let (work, said) = session(loaded, config, specs, Finish::default());
+    assert_eq!(said, [""; 0]);
+    work
+}
+
+fn worst(a: &Frame, b: &Frame) -> i32 {
+    let codes = a.codes().into_iter().zip(b.codes());
+    codes.map(|(a, b)| (a - b).abs()).max().unwrap()
+}
+
+#[test]
+fn frames_are_what_they_are_by_way_of_pictures() {
+    let _one = one_at_a_time();
+    let Some(loaded) = shipped(Cpu, MODEL) else { return };
+    for (format, edge) in [(PixelFormat::Rgb, 1), (PixelFormat::Nv12, 8)] {
+        let size = Size::new(150, 90);
+        let specs = (video(format, size), video(format, Size::new(300, 180)));
+        let src = drawn(format, size, 5);
+        let by_pictures = {
+            let mut work =
+                open(&loaded, Config { reuse_tolerance: None, ..config(Cpu, MODEL) }, specs);
+            assert!(!work.setup().is_streamed);
+            process(&mut work, &src, specs.1)
+        };
+        for tile in [None, Some(64)] {
+            let mut work = open(&loaded, wrapped(tile, None), specs);
+            let setup = work.setup();
+            assert!(setup.is_streamed && (setup.tiles > 1) == tile.is_some(), "{setup:?}");
+            let frame = process(&mut work, &src, specs.1);
+            let worst = worst(&by_pictures, &frame);
+            println!("{}, tiles of {tile:?}: {worst}", format.name());
+            assert!(worst <= edge);
+        }
+    }
+}
+
+#[test]
+fn tiles_that_did_not_change_keep_their_output() {
+    let _one = one_at_a_time();
+    let Some(loaded) = shipped(Cpu, MODEL) else { return };
+    let size = Size::new(250, 150);
+    let format = PixelFormat::I420;
+    let specs = (video(format, size), video(format, Size::new(500, 300)));
+    let mut work = open(&loaded, wrapped(Some(80), Some(0)), specs);
+    let mut fresh = open(&loaded, wrapped(Some(80), None), specs);
+    let mut src = drawn(format, size, 5);
+    let mut before = 0;
+    let whole = work.setup().pixels as u64;
+    // All, nothing, a dot in a corner, in the middle and at the opposite end, all again, and nothing.
+    let dots = [None, None, Some((2, 1)), Some((120, 80)), Some((249, 149)), Some((0, 149))];
+    for (i, dot) in dots.into_iter().enumerate() {
+        if let Some(dot) = dot {
+            let luma = format.info().components[0];
+            src.map(&luma, |x, y, code| if (x, y) == dot { 255 - code } else { code });
+        }
+        let frame = process(&mut work, &src, specs.1);
+        assert_eq!(frame.rows(), process(&mut fresh, &src, specs.1).rows(), "frame {i}");
+        let (inferred, _) = work.inferred();
+        let share = inferred - before;
+        before = inferred;
+        match (i, dot) {
+            (0, _) => assert_eq!(share, whole),
+            (_, None) => assert_eq!(share, 0),
+            (_, Some(_)) => {
+                assert!(share > 0 && share < whole / 2, "frame {i}: {share} of {whole}")
+            }
+        }
+    }
+    let other = drawn(format, size, 6);
+    let frame = process(&mut work, &other, specs.1);
+    assert_eq!(frame.rows(), process(&mut fresh, &other, specs.1).rows());
+    assert_eq!(work.inferred().0 - before, whole);
+}
+
+#[test]
+fn what_only_pictures_can_do_goes_their_way() {
+    let _one = one_at_a_time();
+    let Some(loaded) = shipped(Cpu, MODEL) else { return };
+    let size = Size::new(60, 40);
+    for (from, to, out) in [
+        (PixelFormat::Rgba, PixelFormat::Rgba, Size::new(120, 80)),
+        (PixelFormat::I420, PixelFormat::I420, Size::new(130, 80)),
+        (PixelFormat::I420, PixelFormat::I420, Size::new(240, 160)),
+    ] {
+        let specs = (video(from, size), video(to, out));
+        let work = open(&loaded, wrapped(None, None), specs);
+        assert!(!work.setup().is_streamed, "{out}");
+    }
+    // No border: nothing to take chroma's context from.
+    let specs = (video(PixelFormat::I420, size), video(PixelFormat::I420, Size::new(120, 80)));
+    let mut config = wrapped(None, None);
+    config.border = gstkizuna::session::Border::Model;
+    assert!(!open(&loaded, config, specs).setup().is_streamed);
+}
