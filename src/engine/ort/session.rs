@@ -10,7 +10,7 @@ use ort::session::{RunOptions, Session, SessionInputValue};
 use ort::value::{DynValue, PrimitiveTensorElementType, TensorElementType, TensorRef};
 
 use super::loader::{self, Loaded};
-use super::{message, providers};
+use super::{catalogue, message, providers};
 use crate::engine::buffer::{self, Sample};
 use crate::engine::signature::{Dim, Signature};
 use crate::engine::worker::Worker;
@@ -34,6 +34,9 @@ pub(in crate::engine) fn open(
     dims: Option<[usize; 4]>,
     options: &EngineOptions,
 ) -> Result<Box<dyn Engine>, EngineError> {
+    if let Some(elsewhere) = catalogue::elsewhere(provider) {
+        return Err(elsewhere);
+    }
     let loaded = loader::load(options)?;
     let refused = |e: ort::Error| refused(provider, loaded, model, message(&e));
     let builder = builder(provider, loaded, options).map_err(refused)?;
@@ -84,7 +87,7 @@ fn refused(provider: Provider, loaded: &Loaded, model: &ModelSource, text: &str)
     ];
     let about_device = provider != Provider::Cpu && DEVICE.iter().any(|part| text.contains(part));
     if about_device && !failure::is_out_of_memory(text) {
-        return providers::unavailable(provider, text);
+        return catalogue::unavailable(provider, text);
     }
     failure::model(&loaded.name, model, text)
 }
