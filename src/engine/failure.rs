@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::{EngineError, ModelSource, Precision, Provider};
 
 /// Parts of messages that mean "no memory", in lower case: the C++ library, ONNX Runtime's arenas, CUDA and cuDNN,
-/// OpenVINO, Vulkan and Direct3D.
-const OUT_OF_MEMORY: [&str; 9] = [
+/// OpenVINO, Vulkan and Direct3D; and WebGPU, whose buffers have limits, where a smaller tile helps as well.
+const OUT_OF_MEMORY: [&str; 12] = [
     "bad_alloc",
     "out of memory",
     "out_of_memory",
@@ -17,6 +17,9 @@ const OUT_OF_MEMORY: [&str; 9] = [
     "alloc_failed",
     "cannot allocate",
     "can't allocate",
+    "[invalid buffer",
+    "too many storage buffers",
+    "narrowing_error",
 ];
 
 /// Whether `message` says that memory ran out.
@@ -89,6 +92,9 @@ mod tests {
             "CUDA failure 2: out of memory ; GPU=0 ; hostname=anime",
             "CUBLAS_STATUS_ALLOC_FAILED",
             "VK_ERROR_OUT_OF_DEVICE_MEMORY: Out_Of_Memory",
+            "Failed to download data from buffer. wgpu::MapAsyncStatus value: 3, message: [Invalid Buffer (unlabeled)] is \
+             invalid due to a previous error.",
+            "Too many storage buffers in shader. Current: 14, Max is 12",
         ] {
             assert!(matches!(run(message), EngineError::OutOfMemory(_)), "{message}");
         }

@@ -170,6 +170,19 @@ const ADAPTER: &str = "Install a GPU's Vulkan driver (Debian: mesa-vulkan-driver
                        theirs). Without a GPU, ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER=1 and a recent software driver such \
                        as SwiftShader run it, very slowly";
 
+/// The error that WebGPU does not take the options that it was given, where `cause` says so.
+pub(super) fn bad_options(provider: Provider, cause: &str) -> Option<EngineError> {
+    let is_bad = provider == Provider::WebGpu
+        && (cause.starts_with("Invalid ") || cause.contains("WebGPU EP custom context"));
+    is_bad.then(|| invalid(provider, cause.trim_end_matches('.').to_owned()))
+}
+
+/// The error that the user's settings for `provider` cannot be.
+pub(super) fn invalid(provider: Provider, cause: String) -> EngineError {
+    let remedy = "Correct the properties device and provider-options".into();
+    EngineError::Provider { provider, cause, remedy }
+}
+
 /// The entry of `provider`; none for those that are no execution provider beside the CPU's.
 pub(super) const fn entry(provider: Provider) -> Option<&'static Entry> {
     match provider {
@@ -280,7 +293,12 @@ mod tests {
             "CUDA failure 100: no CUDA-capable device is detected ; GPU=32767 ; hostname=anime",
             "NVIDIA driver (Debian",
         ),
-        (Provider::Cuda, None, "ONNX Runtime 1.31.1 has no CUDAExecutionProvider", "NVIDIA driver and"),
+        (
+            Provider::Cuda,
+            None,
+            "ONNX Runtime 1.31.1 has no CUDAExecutionProvider",
+            "NVIDIA driver and",
+        ),
         (
             Provider::TensorRt,
             None,

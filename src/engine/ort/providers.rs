@@ -16,7 +16,7 @@ use ort::memory::DeviceType;
 use ort::session::builder::{AutoDevicePolicy, SessionBuilder};
 use parking_lot::Mutex;
 
-use super::catalogue::{self, Entry, Plugin, unavailable};
+use super::catalogue::{self, Entry, Plugin, invalid, unavailable};
 use super::loader::Loaded;
 use super::message;
 use crate::engine::{EngineError, EngineOptions, Precision, Provider, failure};
@@ -185,10 +185,8 @@ fn number(provider: Provider, key: &str, value: &str) -> Result<i32, EngineError
     value.parse().map_err(|_| invalid(provider, format!("{key}={value} is not a number")))
 }
 
-fn invalid(provider: Provider, cause: String) -> EngineError {
-    let remedy = "Correct the properties device and provider-options".into();
-    EngineError::Provider { provider, cause, remedy }
-}
+/// WebGPU's option to record a run and repeat it; with tensors in plain memory the second run gives nothing.
+const GRAPH_CAPTURE: &str = "enableGraphCapture";
 
 fn register_plugin(
     provider: Provider,
@@ -200,6 +198,11 @@ fn register_plugin(
 ) -> Result<(SessionBuilder, String), EngineError> {
     let failed = |e: &str| catalogue::not_usable(provider, Some(plugin), e);
     failure::only_fp32(provider, options.precision)?;
+    let captures = |(key, value): &&(String, String)| key == GRAPH_CAPTURE && value != "0";
+    if let Some((key, value)) = options.provider_options.iter().find(captures) {
+        let cause = format!("{key}={value} wants tensors on the device, and Kizuna's are not");
+        return Err(invalid(provider, cause));
+    }
     load(plugin, library, loaded).map_err(|e| failed(message(&e)))?;
     let offered: Vec<_> = devices(plugin, loaded).collect();
     if offered.is_empty() {

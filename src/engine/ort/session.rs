@@ -10,7 +10,7 @@ use ort::session::{RunOptions, Session, SessionInputValue};
 use ort::value::{DynValue, PrimitiveTensorElementType, TensorElementType, TensorRef};
 
 use super::loader::{self, Loaded};
-use super::{catalogue, message, providers};
+use super::{alone, catalogue, message, providers};
 use crate::engine::buffer::{self, Sample};
 use crate::engine::signature::{Dim, Signature};
 use crate::engine::worker::Worker;
@@ -38,6 +38,7 @@ pub(in crate::engine) fn open(
         return Err(elsewhere);
     }
     let loaded = loader::load(options)?;
+    let _alone = alone::wait(provider);
     let refused = |e: ort::Error| refused(provider, loaded, model, message(&e));
     let builder = builder(provider, loaded, options).map_err(refused)?;
     let builder = fix_dims(builder, signature, dims).map_err(refused)?;
@@ -63,7 +64,7 @@ pub(in crate::engine) fn open(
     };
     let info = EngineInfo { provider, runtime: loaded.name.clone(), device, precision };
     let engine = Ort { info, session, run_options, input: signature.input.name.clone() };
-    Ok(Box::new(Worker::spawn(Box::new(engine), stop)?))
+    Ok(Box::new(Worker::spawn(alone::wrap(Box::new(engine)), stop)?))
 }
 
 /// What runs on the CPU provider.
@@ -86,6 +87,9 @@ fn refused(provider: Provider, loaded: &Loaded, model: &ModelSource, text: &str)
         "adapter",
     ];
     let about_device = provider != Provider::Cpu && DEVICE.iter().any(|part| text.contains(part));
+    if let Some(error) = catalogue::bad_options(provider, text) {
+        return error;
+    }
     if about_device && !failure::is_out_of_memory(text) {
         return catalogue::unavailable(provider, text);
     }
