@@ -4,13 +4,15 @@
 //! * `catalogue` has the execution providers' names, and says what to install where one is missing;
 //! * `providers` asks for an execution provider;
 //! * `session` is the engine;
-//! * `alone` lets WebGPU's engines go one by one.
+//! * `alone` lets WebGPU's engines go one by one, and `vulkan` says whether there is a GPU for them.
 
 mod alone;
 mod catalogue;
 mod loader;
 mod providers;
 mod session;
+#[cfg(target_os = "linux")]
+mod vulkan;
 
 pub(super) use session::{identify, open};
 

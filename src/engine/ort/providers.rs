@@ -12,7 +12,6 @@ use ort::ep::{
     ArbitrarilyConfigurableExecutionProvider, CUDA, CoreML, DirectML, ExecutionProvider, MIGraphX,
     TensorRT, WebGPU,
 };
-use ort::memory::DeviceType;
 use ort::session::builder::{AutoDevicePolicy, SessionBuilder};
 use parking_lot::Mutex;
 
@@ -185,9 +184,6 @@ fn number(provider: Provider, key: &str, value: &str) -> Result<i32, EngineError
     value.parse().map_err(|_| invalid(provider, format!("{key}={value} is not a number")))
 }
 
-/// WebGPU's option to record a run and repeat it; with tensors in plain memory the second run gives nothing.
-const GRAPH_CAPTURE: &str = "enableGraphCapture";
-
 fn register_plugin(
     provider: Provider,
     plugin: &Plugin,
@@ -198,18 +194,16 @@ fn register_plugin(
 ) -> Result<(SessionBuilder, String), EngineError> {
     let failed = |e: &str| catalogue::not_usable(provider, Some(plugin), e);
     failure::only_fp32(provider, options.precision)?;
-    let captures = |(key, value): &&(String, String)| key == GRAPH_CAPTURE && value != "0";
-    if let Some((key, value)) = options.provider_options.iter().find(captures) {
-        let cause = format!("{key}={value} wants tensors on the device, and Kizuna's are not");
-        return Err(invalid(provider, cause));
-    }
     load(plugin, library, loaded).map_err(|e| failed(message(&e)))?;
     let offered: Vec<_> = devices(plugin, loaded).collect();
     if offered.is_empty() {
         let cause = format!("{} offers no device that it can use", library.display());
         return Err(failed(&cause));
     }
-    let (device, words) = choose(provider, offered, options)?;
+    let (device, words) = match provider {
+        Provider::WebGpu => choose_webgpu(offered, options)?,
+        _ => choose(provider, offered, options)?,
+    };
     let prefix = device.ep().map_err(|e| failed(message(&e)))?;
     let given = options.provider_options.iter();
     let pairs = given.map(|(key, value)| (format!("{prefix}.{key}"), value.clone())).collect();
@@ -227,18 +221,6 @@ fn choose<'e>(
 ) -> Result<(Device<'e>, String), EngineError> {
     let names: Vec<_> = offered.iter().map(describe).collect();
     let number = options.device.as_ref().map_or(Ok(0), |id| number(provider, "device", id))?;
-    if provider == Provider::WebGpu {
-        // It takes the GPU that its driver ranks first, whichever device it is given.
-        if number != 0 {
-            let cause = format!(
-                "device={number} cannot be chosen: WebGPU takes the GPU itself, by the option powerPreference \
-                 (high-performance or low-power)"
-            );
-            return Err(invalid(provider, cause));
-        }
-        let first = offered.into_iter().next().map(|device| (device, names.join(" or ")));
-        return first.ok_or_else(|| unavailable(provider, "it offers no device"));
-    }
     let index = usize::try_from(number).unwrap_or(usize::MAX);
     let both = offered.into_iter().zip(names.iter().cloned()).nth(index);
     both.ok_or_else(|| {
@@ -247,15 +229,45 @@ fn choose<'e>(
     })
 }
 
+/// The device that stands for WebGPU, which takes the GPU that it ranks first whichever device it is given; and that GPU.
+fn choose_webgpu<'e>(
+    offered: Vec<Device<'e>>,
+    options: &EngineOptions,
+) -> Result<(Device<'e>, String), EngineError> {
+    let provider = Provider::WebGpu;
+    if let Some(id) = options.device.as_deref().filter(|&id| id != "0") {
+        let cause = format!(
+            "device={id} cannot be chosen: WebGPU takes the GPU itself, by the option powerPreference (high-performance or \
+             low-power)"
+        );
+        return Err(invalid(provider, cause));
+    }
+    for (key, value) in &options.provider_options {
+        // A recorded run is repeated; with tensors in plain memory the second one gives nothing.
+        if key == "enableGraphCapture" && value != "0" {
+            let cause = format!("{key}={value} wants tensors on the device, and Kizuna's are not");
+            return Err(invalid(provider, cause));
+        }
+        // Where it finds no adapter it may end the program: see `vulkan`.
+        if cfg!(target_os = "linux") && key == "dawnBackendType" && value != "Vulkan" {
+            return Err(invalid(provider, format!("{key}={value} is not for Linux")));
+        }
+    }
+    #[cfg(target_os = "linux")]
+    let words = super::vulkan::adapter(&options.provider_options)
+        .map_err(|cause| unavailable(provider, cause))?;
+    #[cfg(not(target_os = "linux"))]
+    let words = offered.iter().map(describe).collect::<Vec<_>>().join(" or ");
+    let first = offered.into_iter().next();
+    let device = first.ok_or_else(|| unavailable(provider, "it offers no device"))?;
+    Ok((device, words))
+}
+
 /// "NVIDIA GPU", as far as ONNX Runtime knows.
 fn describe(device: &Device<'_>) -> String {
     let hardware = device.hardware_device();
     let words = format!("{} {:?}", hardware.vendor().unwrap_or_default(), hardware.ty());
-    let words = words.trim();
-    match hardware.ty() {
-        DeviceType::CPU => format!("software adapter on {words}"),
-        _ => words.to_owned(),
-    }
+    words.trim().to_owned()
 }
 
 fn devices<'e>(plugin: &Plugin, loaded: &'e Loaded) -> impl Iterator<Item = Device<'e>> {
