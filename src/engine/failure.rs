@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::{EngineError, ModelSource, Precision, Provider};
 
 /// Parts of messages that mean "no memory", in lower case: the C++ library, ONNX Runtime's arenas, CUDA and cuDNN,
-/// OpenVINO, Vulkan and Direct3D.
-const OUT_OF_MEMORY: [&str; 11] = [
+/// OpenVINO, Vulkan and Direct3D; and WebGPU, whose buffers have limits, where a smaller tile helps as well.
+const OUT_OF_MEMORY: [&str; 14] = [
     "bad_alloc",
     "out of memory",
     "out_of_memory",
@@ -20,6 +20,9 @@ const OUT_OF_MEMORY: [&str; 11] = [
     // An arena of ONNX Runtime's at its limit, and Direct3D's E_OUTOFMEMORY.
     "is smaller than requested bytes",
     "8007000e",
+    "[invalid buffer",
+    "too many storage buffers",
+    "narrowing_error",
 ];
 
 /// Whether `message` says that memory ran out.
@@ -95,6 +98,9 @@ mod tests {
             "Non-zero status code returned while running Conv node. Name:'c1' Status Message: Available memory of 5242880 is smaller \
              than requested bytes of 530841600",
             "DmlCommittedResourceAllocator.cpp(22) Exception(1) tid(1c) 8007000E Not enough memory resources are available",
+            "Failed to download data from buffer. wgpu::MapAsyncStatus value: 3, message: [Invalid Buffer (unlabeled)] is \
+             invalid due to a previous error.",
+            "Too many storage buffers in shader. Current: 14, Max is 12",
         ] {
             assert!(matches!(run(message), EngineError::OutOfMemory(_)), "{message}");
         }

@@ -79,7 +79,8 @@ impl Runtime {
             }
             looked.push(dir.display().to_string());
         }
-        Err(self.missing(format!("looked in {}", looked.join(", "))))
+        let cause = format!("there is no {} where runtimes are looked for", self.file_name());
+        Err(self.missing_from(cause, &format!(". Looked in {}", looked.join(", "))))
     }
 
     /// The library at `path`, a file or a folder, that was `given` by a property or variable.
@@ -98,12 +99,17 @@ impl Runtime {
 
     /// What to say when the library cannot be found or opened.
     pub fn missing(&self, cause: String) -> EngineError {
+        self.missing_from(cause, "")
+    }
+
+    /// [`Self::missing`], with where was looked at the end.
+    fn missing_from(&self, cause: String, places: &str) -> EngineError {
         EngineError::Library {
             library: self.name,
             cause,
             remedy: format!(
-                "Run `cargo xtask setup` in a checkout, or `pip install {}` and set the property runtime-library (or the \
-                 variable {}) to the path of {} in the package",
+                "Run `cargo xtask setup` in a checkout, or `pip install {}`. Then set the property runtime-library (or the \
+                 variable {}) to the path of {} in the package{places}",
                 self.package,
                 self.variable,
                 self.file_name()

@@ -135,9 +135,9 @@ pub enum EngineError {
     Library {
         /// The library, e.g. "ONNX Runtime".
         library: &'static str,
-        /// What the loader said, and where was looked.
+        /// What the loader said.
         cause: String,
-        /// What to install or set.
+        /// What to install or set, in its first sentence; what else there is to know.
         remedy: String,
     },
     /// The runtime is there, but not this provider or its device.
@@ -147,7 +147,7 @@ pub enum EngineError {
         provider: Provider,
         /// What the runtime said.
         cause: String,
-        /// What to install or set.
+        /// What to install or set, in its first sentence; what else there is to know.
         remedy: String,
     },
     /// The runtime refuses the model.
@@ -169,6 +169,19 @@ pub enum EngineError {
     /// The network ran and failed.
     #[error("inference failed: {0}")]
     Run(String),
+}
+
+impl EngineError {
+    /// The error where there is room for little: what is missing, and the first thing to do.
+    pub fn brief(&self) -> String {
+        match self {
+            Self::Library { cause, remedy, .. } | Self::Provider { cause, remedy, .. } => {
+                let first = remedy.split_once(". ").map_or(remedy.as_str(), |(first, _)| first);
+                format!("{cause}. {first}")
+            }
+            other => other.to_string(),
+        }
+    }
 }
 
 /// Opens `model` on `provider` for input tensors whose dimensions in memory order are `dims` (`None`: any; slower, for
@@ -247,8 +260,7 @@ fn open_wrapped(
             | Provider::TensorRt
             | Provider::DirectMl
             | Provider::CoreMl
-            | Provider::MiGraphX
-            | Provider::WebGpu => ort::open_raw(provider, model, wrapped, options),
+            | Provider::MiGraphX => ort::open_raw(provider, model, wrapped, options),
             _ => {
                 let _ = wrapped;
                 Err(EngineError::Provider {
@@ -418,10 +430,13 @@ pub fn native_reduced_precision(
         Provider::Embedded => embedded::native_reduced_precision(model, options),
         #[cfg(feature = "openvino")]
         Provider::OpenVino => openvino::native_reduced_precision(options),
-        // Both have an option that makes them compute an fp32 graph in fp16.
-        Provider::TensorRt | Provider::MiGraphX => Some(Precision::Fp16),
+        // The classic forms of both have an option that makes them compute an fp32 graph in fp16.
+        #[cfg(feature = "onnx")]
+        Provider::TensorRt | Provider::MiGraphX => {
+            ort::is_built_in(provider, options).then_some(Precision::Fp16)
+        }
         // The graph is converted for these.
-        provider if runs_as_typed(provider) => Some(Precision::Fp16),
+        Provider::Cuda | Provider::DirectMl => Some(Precision::Fp16),
         _ => {
             let _ = (model, options);
             None

@@ -53,17 +53,13 @@ impl Loaded {
             models::resolve(config.model.as_deref(), &config.search)?;
         let mut notices: Vec<Notice> = warnings.into_iter().map(Notice).collect();
         let mut verdicts = Vec::new();
+        let mut why_not_asked = String::new();
         for provider in candidates(config, &source) {
             match inspect_on(provider, &source, card.as_ref(), config, cancel) {
                 Ok(Inspected { report, info, memory }) => {
                     if let Some(asked) = config.provider.filter(|&asked| asked != provider) {
-                        let why = verdicts
-                            .iter()
-                            .filter_map(|v: &Verdict| v.refused.clone())
-                            .next()
-                            .unwrap_or_default();
                         notices.push(Notice(format!(
-                            "provider {asked} cannot be used, {provider} runs instead: {why}"
+                            "provider {asked} cannot be used, {provider} runs instead: {why_not_asked}"
                         )));
                     }
                     notices.extend(report.warnings.iter().cloned().map(Notice));
@@ -80,7 +76,12 @@ impl Loaded {
                 Err(e) if e.is_models_fault() => return Err(e),
                 Err(e) if e.is_cancelled() => return Err(e),
                 Err(e) if config.provider.is_some() && !config.replace_provider => return Err(e),
-                Err(e) => verdicts.push(Verdict { provider, refused: Some(e.cause()) }),
+                Err(e) => {
+                    if config.provider == Some(provider) {
+                        why_not_asked = e.cause();
+                    }
+                    verdicts.push(Verdict { provider, refused: Some(e.brief()) });
+                }
             }
         }
         let reasons: Vec<_> = verdicts
@@ -94,9 +95,11 @@ impl Loaded {
     pub fn describe_provider(&self, info: &EngineInfo) -> String {
         let mut text =
             format!("{} ({}, {}, {})", info.provider, info.runtime, info.device, info.precision);
-        for verdict in &self.verdicts {
-            if let Some(why) = &verdict.refused {
-                text.push_str(&format!("; not {}: {why}", verdict.provider));
+        // Those that lack the same thing (ONNX Runtime, mostly) are told together.
+        for same in self.verdicts.chunk_by(|a, b| a.refused == b.refused) {
+            if let Some(Verdict { refused: Some(why), .. }) = same.first() {
+                let names: Vec<_> = same.iter().map(|v| v.provider.nick()).collect();
+                text.push_str(&format!("; not {}: {why}", names.join(", ")));
             }
         }
         text

@@ -107,6 +107,11 @@ impl SessionError {
         self.engine().map_or_else(|| self.to_string(), ToString::to_string)
     }
 
+    /// [`Self::cause`] where there is room for little.
+    pub(super) fn brief(&self) -> String {
+        self.engine().map_or_else(|| self.to_string(), EngineError::brief)
+    }
+
     /// What an engine said, where it is an engine that failed.
     pub(super) fn engine(&self) -> Option<&EngineError> {
         match self {

@@ -4,9 +4,13 @@
 #[macro_use]
 mod skip;
 
+#[path = "../support/software.rs"]
+mod software;
+
 mod bound;
 mod kept;
 mod models;
+mod webgpu;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -105,8 +109,14 @@ fn element_types(provider: Provider) {
     let [i, o] = same(DataType::FLOAT16, "1");
     let weights = models::pass_on([1, 1]);
     let model = Net::default().conv(DataType::FLOAT16, "in", "out", [1, 1], &weights).source(i, o);
-    let mut engine = engine::open(provider, &model, Some(input.dims()), &options()).unwrap();
-    assert_eq!(run(&mut *engine, &input).samples, Samples::F16(half), "{provider}");
+    match engine::open(provider, &model, Some(input.dims()), &options()) {
+        // SwiftShader has no 16-bit floats.
+        Err(EngineError::Model { cause, .. }) if provider == Provider::WebGpu => {
+            assert!(cause.contains("f16"), "{cause}");
+            skip!("{provider}: {cause}");
+        }
+        opened => assert_eq!(run(&mut *opened.unwrap(), &input).samples, Samples::F16(half)),
+    }
 
     let codes: Vec<u8> = (0..30).map(|i| i * 8).collect();
     let input = Tensor { shape, layout: Layout::Nchw, samples: Samples::U8(codes.clone()) };
@@ -180,7 +190,9 @@ fn out_of_memory(provider: Provider) {
 }
 
 fn cancellation(provider: Provider) {
-    let input = picture([1, 1, 512, 512], Layout::Nchw);
+    // A software adapter takes seconds for a thousandth of what others do in one.
+    let side = if provider == Provider::WebGpu { 48 } else { 512 };
+    let input = picture([1, 1, side, side], Layout::Nchw);
     let model = models::heavy(6);
     let mut engine = engine::open(provider, &model, Some(input.dims()), &options()).unwrap();
     let mut output = empty(Layout::Nchw);
@@ -256,8 +268,9 @@ fn all_engines_agree_on_a_real_network() {
     }
 }
 
+/// What the errors say is compared by `tests/kizunasr/missing.rs`.
 #[test]
-fn a_provider_that_is_not_there_says_what_is_missing() {
+fn a_provider_that_is_not_there_is_an_error() {
     let _one = one_at_a_time();
     let [i, o] = same(F32, "3");
     let model = Net::default().nearest(2.0, "in", "out").source(i, o);
@@ -270,12 +283,9 @@ fn a_provider_that_is_not_there_says_what_is_missing() {
             }
             Err(EngineError::Library { cause, .. }) => skip!("{provider}: {cause}"),
             Err(e @ EngineError::Provider { .. }) => {
-                let text = e.to_string();
-                println!("{text}");
-                assert!(text.contains(provider.nick()), "{text}");
-                let parts = ["ExecutionProvider", "device", "onnxruntime_providers_"];
-                assert!(parts.iter().any(|part| text.contains(part)), "{text}");
-                assert!(text.contains("pip package onnxruntime"), "{text}");
+                assert!(e.to_string().contains(provider.nick()), "{e}");
+                assert!(e.to_string().starts_with(&format!("provider {provider}")), "{e}");
+                assert!(e.brief().len() < e.to_string().len(), "{}", e.brief());
             }
             Err(e) => panic!("{provider}: {e}"),
         }

@@ -7,6 +7,9 @@ mod skip;
 #[path = "../support/pipelines.rs"]
 mod pipelines;
 
+#[path = "../support/software.rs"]
+mod software;
+
 #[path = "../support/zoo.rs"]
 mod zoo;
 
@@ -16,7 +19,10 @@ mod flow;
 mod formats;
 mod interrupts;
 mod metas;
+#[cfg(target_os = "linux")]
+mod missing;
 mod properties;
 mod resources;
 mod support;
 mod swaps;
+mod webgpu;

@@ -2,11 +2,12 @@
 //!
 //! A provider comes in one of two forms. Either ONNX Runtime was built with it (*classic*; its code may still lie in a
 //! second library, which fails to load where the driver is missing), or it is a *plugin*: a library beside ONNX Runtime that
-//! is registered by path and then offers devices. The classic form is taken where there is one, because registering a
-//! provider that is also built in frees it twice (microsoft/onnxruntime#29372).
+//! is registered by path and then offers devices. The classic form is tried first. A plugin of the same name is then left
+//! alone, because registering a provider that is also built in frees it twice (microsoft/onnxruntime#29372).
 
 use std::path::{Path, PathBuf};
 
+use ort::device::Device;
 use ort::ep::{
     ArbitrarilyConfigurableExecutionProvider, CUDA, CoreML, DirectML, ExecutionProvider, MIGraphX,
     TensorRT, WebGPU,
@@ -14,79 +15,13 @@ use ort::ep::{
 use ort::session::builder::{AutoDevicePolicy, SessionBuilder};
 use parking_lot::Mutex;
 
+use super::catalogue::{self, Entry, Plugin, invalid, unavailable};
 use super::loader::Loaded;
 use super::message;
 use crate::engine::{EngineError, EngineOptions, Precision, Provider, failure};
 
 /// The CPU provider's device.
 pub(super) const CPU: &str = "CPU";
-
-/// Names of a provider, and what to say where it is missing.
-struct Names {
-    /// As ONNX Runtime calls it.
-    ep: &'static str,
-    /// The middle of its library's name.
-    library: &'static str,
-    /// The option that chooses the device.
-    device: &'static str,
-    /// What to install.
-    remedy: &'static str,
-}
-
-const fn names(provider: Provider) -> Option<Names> {
-    let (ep, library, device, remedy) = match provider {
-        Provider::Cuda => (
-            CUDA::NAME,
-            "cuda",
-            "device_id",
-            "Install an NVIDIA driver, CUDA 13, cuDNN 9 and the pip package onnxruntime-gpu, and set runtime-library to \
-             its libonnxruntime",
-        ),
-        Provider::TensorRt => (
-            TensorRT::NAME,
-            "tensorrt",
-            "device_id",
-            "Install an NVIDIA driver, CUDA 13, cuDNN 9, TensorRT 10 and the pip package onnxruntime-gpu, and set \
-             runtime-library to its libonnxruntime",
-        ),
-        Provider::DirectMl => (
-            DirectML::NAME,
-            "dml",
-            "device_id",
-            "DirectML needs Windows 10 or 11, a DirectX 12 GPU and the pip package onnxruntime-directml",
-        ),
-        Provider::CoreMl => (
-            CoreML::NAME,
-            "coreml",
-            "MLComputeUnits",
-            "CoreML needs macOS and the pip package onnxruntime for macOS",
-        ),
-        Provider::MiGraphX => (
-            MIGraphX::NAME,
-            "migraphx",
-            "device_id",
-            "Install ROCm with MIGraphX for an AMD GPU and the pip package onnxruntime-migraphx, and set runtime-library to \
-             its libonnxruntime",
-        ),
-        Provider::WebGpu => (
-            WebGPU::NAME,
-            "webgpu",
-            "deviceId",
-            "Install a Vulkan (Linux), Direct3D 12 (Windows) or Metal (macOS) driver and the pip package \
-             onnxruntime-ep-webgpu, and put its library beside libonnxruntime",
-        ),
-        Provider::Cpu | Provider::OpenVino | Provider::Embedded => return None,
-    };
-    Some(Names { ep, library, device, remedy })
-}
-
-/// The error that `provider` is not there for `cause`.
-pub(super) fn unavailable(provider: Provider, cause: impl Into<String>) -> EngineError {
-    let cause = cause.into();
-    let cause = cause.trim().trim_end_matches('.').to_owned();
-    let remedy = names(provider).map_or("Choose another provider", |names| names.remedy);
-    EngineError::Provider { provider, cause, remedy: remedy.into() }
-}
 
 /// Makes sessions of `builder` run on `provider`; returns the device in words.
 pub(super) fn register(
@@ -95,7 +30,7 @@ pub(super) fn register(
     loaded: &Loaded,
     options: &EngineOptions,
 ) -> Result<(SessionBuilder, String), EngineError> {
-    let Some(names) = names(provider) else {
+    let Some(entry) = catalogue::entry(provider) else {
         failure::only_fp32(provider, options.precision)?;
         // A builder prefers whatever saves power by default; and then the CPU is not asked at all.
         let builder = builder
@@ -103,23 +38,52 @@ pub(super) fn register(
             .map_err(|e| unavailable(provider, message(&e)))?;
         return Ok((builder, CPU.into()));
     };
-    let pairs = settings(provider, &names, options)?;
-    if is_built_in(provider).map_err(|e| unavailable(provider, message(&e)))? {
-        let builder = register_classic(provider, builder, &pairs)?;
-        return Ok((builder, options.device.clone().unwrap_or_else(|| "0".into())));
+    let built_in = is_built_in(provider).map_err(|e| unavailable(provider, message(&e)))?;
+    let usable = |plugin: &&Plugin| !(built_in && plugin.eps.contains(&entry.ep));
+    let plugin = entry
+        .plugins
+        .iter()
+        .filter(usable)
+        .find_map(|plugin| Some((plugin, find(plugin, loaded, options)?)));
+    match (built_in, plugin) {
+        (true, None) => register_classic(provider, entry, builder, options),
+        (true, Some((plugin, library))) => {
+            register_classic(provider, entry, builder.clone(), options).or_else(|classic| {
+                log::info!("{classic}; trying {}", library.display());
+                register_plugin(provider, plugin, &library, builder, loaded, options)
+            })
+        }
+        (false, Some((plugin, library))) => {
+            register_plugin(provider, plugin, &library, builder, loaded, options)
+        }
+        (false, None) => Err(neither(provider, entry, loaded)),
     }
-    register_plugin(provider, &names, builder, loaded, options, &pairs)
 }
 
-/// What the provider is told: device, precision, and `provider-options` last, so that they win.
+/// The error that there is no form of `provider`.
+fn neither(provider: Provider, entry: &Entry, loaded: &Loaded) -> EngineError {
+    let mut cause = format!("{} was built without {}", loaded.name, entry.ep);
+    if let Some(plugin) = entry.plugins.first() {
+        cause += &format!(" and has no {} beside it", file(plugin));
+    }
+    match unavailable(provider, cause) {
+        EngineError::Provider { provider, cause, remedy } => {
+            let remedy = format!("{remedy}. Now open: {}", loaded.path.display());
+            EngineError::Provider { provider, cause, remedy }
+        }
+        other => other,
+    }
+}
+
+/// What the classic form is told: device, precision, and `provider-options` last, so that they win.
 fn settings(
     provider: Provider,
-    names: &Names,
+    entry: &Entry,
     options: &EngineOptions,
 ) -> Result<Vec<(String, String)>, EngineError> {
     let mut pairs = Vec::new();
     if let Some(device) = &options.device {
-        pairs.push((names.device.to_owned(), device.clone()));
+        pairs.push((entry.device.to_owned(), device.clone()));
     }
     match (provider, options.precision) {
         (Provider::TensorRt, Precision::Fp16) => {
@@ -134,6 +98,14 @@ fn settings(
         (_, precision) => failure::only_fp32(provider, precision)?,
     }
     pairs.extend(options.provider_options.iter().cloned());
+    without_zeros(provider, pairs)
+}
+
+/// `pairs`, which become texts of C.
+fn without_zeros(
+    provider: Provider,
+    pairs: Vec<(String, String)>,
+) -> Result<Vec<(String, String)>, EngineError> {
     match pairs.iter().find(|(key, value)| key.contains('\0') || value.contains('\0')) {
         Some((key, _)) => Err(invalid(provider, format!("option '{key}' holds a zero byte"))),
         None => Ok(pairs),
@@ -144,7 +116,8 @@ fn settings(
 const FP16: &str = "migraphx_fp16_enable";
 const EXHAUSTIVE: &str = "migraphx_exhaustive_tune";
 
-fn is_built_in(provider: Provider) -> ort::Result<bool> {
+/// Whether this ONNX Runtime was built with `provider`; it may still lack what that needs.
+pub(super) fn is_built_in(provider: Provider) -> ort::Result<bool> {
     match provider {
         Provider::Cuda => CUDA::is_available(),
         Provider::TensorRt => TensorRT::is_available(),
@@ -158,9 +131,11 @@ fn is_built_in(provider: Provider) -> ort::Result<bool> {
 
 fn register_classic(
     provider: Provider,
+    entry: &Entry,
     mut builder: SessionBuilder,
-    pairs: &[(String, String)],
-) -> Result<SessionBuilder, EngineError> {
+    options: &EngineOptions,
+) -> Result<(SessionBuilder, String), EngineError> {
+    let pairs = &settings(provider, entry, options)?;
     let b = &mut builder;
     match provider {
         Provider::Cuda => with_options(CUDA::default(), pairs).register(b),
@@ -176,8 +151,12 @@ fn register_classic(
         Provider::Cpu | Provider::OpenVino | Provider::Embedded => Ok(()),
     }
     .map_err(|e| unavailable(provider, message(&e)))?;
-    Ok(builder)
+    let device = options.device.clone().unwrap_or_else(|| DEFAULT_DEVICE.into());
+    Ok((builder, device))
 }
+
+/// The classic form does not say what its first device is called.
+const DEFAULT_DEVICE: &str = "device 0";
 
 fn with_options<E: ArbitrarilyConfigurableExecutionProvider>(
     ep: E,
@@ -207,79 +186,127 @@ fn number(provider: Provider, key: &str, value: &str) -> Result<i32, EngineError
     value.parse().map_err(|_| invalid(provider, format!("{key}={value} is not a number")))
 }
 
-fn invalid(provider: Provider, cause: String) -> EngineError {
-    let remedy = "Correct the properties device and provider-options".into();
-    EngineError::Provider { provider, cause, remedy }
-}
-
 fn register_plugin(
     provider: Provider,
-    names: &Names,
+    plugin: &Plugin,
+    library: &Path,
     builder: SessionBuilder,
     loaded: &Loaded,
     options: &EngineOptions,
-    pairs: &[(String, String)],
 ) -> Result<(SessionBuilder, String), EngineError> {
-    let library = find_plugin(names, loaded, options).ok_or_else(|| {
-        let (wanted, path) = (plugin_files(names.library).join(" or "), loaded.path.display());
-        let cause = format!(
-            "the {} at {path} was built without {}, and no {wanted} lies beside it",
-            loaded.name, names.ep
-        );
-        unavailable(provider, cause)
-    })?;
-    load_plugin(&library, names.ep, loaded)
-        .map_err(|e| unavailable(provider, format!("{}: {}", library.display(), message(&e))))?;
-
-    let mut devices: Vec<_> = loaded
-        .environment
-        .devices()
-        .filter(|device| device.ep().is_ok_and(|ep| ep == names.ep))
-        .collect();
-    let id = options.device.as_ref().map_or(Ok(0), |id| number(provider, "device", id))?;
-    devices.drain(..devices.len().min(usize::try_from(id).unwrap_or(usize::MAX)));
-    devices.truncate(1);
-    let Some(device) = devices.first() else {
-        let cause = format!("{} finds no device that it can use", library.display());
-        return Err(unavailable(provider, cause));
+    let failed = |e: &str| catalogue::not_usable(provider, Some(plugin), e);
+    failure::only_fp32(provider, options.precision)?;
+    load(plugin, library, loaded).map_err(|e| failed(message(&e)))?;
+    let offered: Vec<_> = devices(plugin, loaded).collect();
+    if offered.is_empty() {
+        let cause = format!("{} offers no device that it can use", library.display());
+        return Err(failed(&cause));
+    }
+    let (device, words) = match provider {
+        Provider::WebGpu => choose_webgpu(offered, options)?,
+        _ => choose(provider, offered, options)?,
     };
+    let prefix = device.ep().map_err(|e| failed(message(&e)))?;
+    let given = options.provider_options.iter();
+    let pairs = given.map(|(key, value)| (format!("{prefix}.{key}"), value.clone())).collect();
+    let builder = builder
+        .with_devices([device], Some(&without_zeros(provider, pairs)?))
+        .map_err(|e| failed(message(&e)))?;
+    Ok((builder, format!("{}, {words}", plugin.title)))
+}
+
+/// The one of the `offered` devices that `device` counts, and what it is.
+fn choose<'e>(
+    provider: Provider,
+    offered: Vec<Device<'e>>,
+    options: &EngineOptions,
+) -> Result<(Device<'e>, String), EngineError> {
+    let names: Vec<_> = offered.iter().map(describe).collect();
+    let number = options.device.as_ref().map_or(Ok(0), |id| number(provider, "device", id))?;
+    let index = usize::try_from(number).unwrap_or(usize::MAX);
+    let both = offered.into_iter().zip(names.iter().cloned()).nth(index);
+    both.ok_or_else(|| {
+        let all: Vec<_> = names.iter().enumerate().map(|(i, n)| format!("{i} is {n}")).collect();
+        invalid(provider, format!("there is no device {number}: {}", all.join(", ")))
+    })
+}
+
+/// The device that stands for WebGPU, which takes the GPU that it ranks first whichever device it is given; and that GPU.
+fn choose_webgpu<'e>(
+    offered: Vec<Device<'e>>,
+    options: &EngineOptions,
+) -> Result<(Device<'e>, String), EngineError> {
+    let provider = Provider::WebGpu;
+    if let Some(id) = options.device.as_deref().filter(|&id| id != "0") {
+        let cause = format!(
+            "device={id} cannot be chosen: WebGPU takes the GPU itself, by the option powerPreference (high-performance or \
+             low-power)"
+        );
+        return Err(invalid(provider, cause));
+    }
+    for (key, value) in &options.provider_options {
+        // A recorded run is repeated; with tensors in plain memory the second one gives nothing.
+        if key == "enableGraphCapture" && value != "0" {
+            let cause = format!("{key}={value} wants tensors on the device, and Kizuna's are not");
+            return Err(invalid(provider, cause));
+        }
+        // Where it finds no adapter it may end the program: see `vulkan`.
+        if cfg!(target_os = "linux") && key == "dawnBackendType" && value != "Vulkan" {
+            return Err(invalid(provider, format!("{key}={value} is not for Linux")));
+        }
+    }
+    #[cfg(target_os = "linux")]
+    let words = super::vulkan::adapter(&options.provider_options)
+        .map_err(|cause| unavailable(provider, cause))?;
+    #[cfg(not(target_os = "linux"))]
+    let words = offered.iter().map(describe).collect::<Vec<_>>().join(" or ");
+    let first = offered.into_iter().next();
+    let device = first.ok_or_else(|| unavailable(provider, "it offers no device"))?;
+    Ok((device, words))
+}
+
+/// "NVIDIA GPU", as far as ONNX Runtime knows.
+fn describe(device: &Device<'_>) -> String {
     let hardware = device.hardware_device();
     let words = format!("{} {:?}", hardware.vendor().unwrap_or_default(), hardware.ty());
-    let prefixed: Vec<_> = pairs
-        .iter()
-        .filter(|(key, _)| key != names.device)
-        .map(|(key, value)| (format!("{}.{key}", names.ep), value.clone()))
-        .collect();
-    let builder = builder
-        .with_devices(devices, Some(&prefixed))
-        .map_err(|e| unavailable(provider, message(&e)))?;
-    Ok((builder, words.trim().to_owned()))
+    words.trim().to_owned()
+}
+
+fn devices<'e>(plugin: &Plugin, loaded: &'e Loaded) -> impl Iterator<Item = Device<'e>> {
+    let is_its = |device: &Device<'_>| device.ep().is_ok_and(|ep| plugin.eps.contains(&ep));
+    loaded.environment.devices().filter(is_its)
 }
 
 /// Registers the plugin unless its devices are there already: ONNX Runtime takes a library once.
-fn load_plugin(library: &Path, ep: &str, loaded: &Loaded) -> ort::Result<()> {
+fn load(plugin: &Plugin, library: &Path, loaded: &Loaded) -> ort::Result<()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock();
-    let environment = &loaded.environment;
-    if environment.devices().any(|device| device.ep().is_ok_and(|name| name == ep)) {
+    if devices(plugin, loaded).next().is_some() {
         return Ok(());
     }
-    environment.register_ep_library(ep, library)
+    loaded.environment.register_ep_library(plugin.eps.first().copied().unwrap_or_default(), library)
 }
 
-fn plugin_files(library: &str) -> [String; 2] {
+fn file(plugin: &Plugin) -> String {
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    ["_plugin", ""].map(|plugin| format!("{prefix}onnxruntime_providers_{library}{plugin}{suffix}"))
+    format!("{prefix}onnxruntime_providers_{}{suffix}", plugin.library)
 }
 
-fn find_plugin(names: &Names, loaded: &Loaded, options: &EngineOptions) -> Option<PathBuf> {
-    let beside = loaded.path.parent().map(Path::to_owned);
+/// Where the plugin lies: beside ONNX Runtime, in its own package beside ONNX Runtime's in Python's folder, or where
+/// runtimes are looked for.
+fn find(plugin: &Plugin, loaded: &Loaded, options: &EngineOptions) -> Option<PathBuf> {
+    let beside = loaded.path.parent();
+    // site-packages/onnxruntime/capi/libonnxruntime.so
+    let packages = beside.and_then(Path::parent).and_then(Path::parent);
+    let package = packages.filter(|_| !plugin.package.is_empty()).map(|p| p.join(plugin.package));
     let near =
         options.search.iter().flat_map(|dir| [dir.clone(), dir.join("runtimes/onnxruntime")]);
     beside
+        .map(Path::to_owned)
         .into_iter()
+        .chain(package)
         .chain(near)
-        .flat_map(|dir| plugin_files(names.library).map(|file| dir.join(file)))
+        .map(|dir| dir.join(file(plugin)))
         .find(|path| path.is_file())
         .and_then(|path| std::path::absolute(path).ok())
 }

@@ -13,7 +13,7 @@ use ort::value::{
 
 use super::bound::{Bound, Places};
 use super::loader::{self, Loaded};
-use super::{message, providers};
+use super::{alone, catalogue, message, providers};
 use crate::engine::buffer::{self, Sample};
 use crate::engine::signature::{Dim, Signature};
 use crate::engine::worker::Worker;
@@ -40,7 +40,11 @@ pub(in crate::engine) fn open(
     dims: Option<[usize; 4]>,
     options: &EngineOptions,
 ) -> Result<Box<dyn Engine>, EngineError> {
+    if let Some(elsewhere) = catalogue::elsewhere(provider) {
+        return Err(elsewhere);
+    }
     let loaded = loader::load(options)?;
+    let _alone = alone::wait(provider);
     let refused = |e: ort::Error| refused(provider, loaded, model, message(&e));
     let make = || -> Result<(Session, String), EngineError> {
         let builder = builder(provider, loaded, options).map_err(refused)?;
@@ -73,7 +77,7 @@ pub(in crate::engine) fn open(
     };
     let info = EngineInfo { provider, runtime: loaded.name.clone(), device, precision };
     let engine = Ort { info, session, bound, run_options, input: signature.input.name.clone() };
-    Ok(Box::new(Worker::spawn(Box::new(engine), stop)?))
+    Ok(Box::new(Worker::spawn(alone::wrap(Box::new(engine)), stop)?))
 }
 
 /// Where tensors lie that are bound once; `None`: nowhere, they are handed over as they are.
@@ -105,8 +109,11 @@ fn refused(provider: Provider, loaded: &Loaded, model: &ModelSource, text: &str)
         "adapter",
     ];
     let about_device = provider != Provider::Cpu && DEVICE.iter().any(|part| text.contains(part));
+    if let Some(error) = catalogue::bad_options(provider, text) {
+        return error;
+    }
     if about_device && !failure::is_out_of_memory(text) {
-        return providers::unavailable(provider, text);
+        return catalogue::unavailable(provider, text);
     }
     failure::model(&loaded.name, model, text)
 }

@@ -2,6 +2,7 @@
 
 mod packages;
 mod runtimes;
+mod swiftshader;
 
 use std::path::Path;
 
@@ -17,5 +18,6 @@ pub fn all(root: &Path) -> Result<()> {
     progress::step("system packages, inference runtimes, models");
     packages::install()?;
     runtimes::install(root)?;
+    swiftshader::install(root);
     models::make_all(root)
 }

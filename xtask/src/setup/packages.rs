@@ -30,7 +30,7 @@ pub fn install() -> Result<()> {
     }
     let by_hand = format!("apt-get update && apt-get install {}", missing.join(" "));
     let install = || -> Result<()> {
-        progress::run(apt(&["update"])?, "apt-get update")?;
+        update()?;
         let arguments =
             [["install", "--yes", "--no-install-recommends"].as_slice(), &missing].concat();
         progress::run(apt(&arguments)?, &format!("apt-get install {}", missing.join(" ")))
@@ -40,6 +40,14 @@ pub fn install() -> Result<()> {
             "system packages are missing and could not be installed. Give this command as root, then try again: {by_hand}"
         )
     })
+}
+
+/// Renews the lists of packages.
+///
+/// # Errors
+/// If there is no network, or no right to do so.
+pub fn update() -> Result<()> {
+    progress::run(apt(&["update"])?, "apt-get update")
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
@@ -82,7 +90,8 @@ fn apt(arguments: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-fn is_root() -> Result<bool> {
+/// Whether nobody has to be asked for rights.
+pub fn is_root() -> Result<bool> {
     let id = Command::new("id").arg("-u").output().context("cannot start id")?;
     Ok(id.stdout.trim_ascii() == b"0")
 }

@@ -1,8 +1,9 @@
-//! ONNX Runtime and OpenVINO: shared libraries out of Python wheels, into `runtimes/`, where the plugin looks for them.
+//! ONNX Runtime with its WebGPU plugin, and OpenVINO: shared libraries out of Python wheels, into `runtimes/`, where the plugin looks for them.
 
+use std::fmt;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -13,12 +14,17 @@ use crate::progress;
 struct Runtime {
     /// Folder under `runtimes/`.
     folder: &'static str,
+    parts: Vec<Part>,
+}
+
+/// What a wheel gives to a runtime.
+struct Part {
     wheel: Wheel,
     /// Whether a file of the wheel is wanted.
     wants: fn(&str) -> bool,
 }
 
-/// Written when all files are there: the wheel's sum, then a line with size and name for each file.
+/// Written when all files are there: the wheels' sums, then a line with size and name for each file.
 const MARKER: &str = "INSTALLED";
 
 /// Unpacks the runtimes that are not there.
@@ -35,26 +41,44 @@ pub fn install(root: &Path) -> Result<()> {
     }
     for runtime in &runtimes {
         let folder = root.join("runtimes").join(runtime.folder);
-        let name = format!("{} {}", runtime.wheel.package, runtime.wheel.version);
-        if is_complete(&folder, &runtime.wheel) {
+        let name = runtime.to_string();
+        if is_complete(&folder, runtime) {
             eprintln!("  {name}: is here");
             continue;
         }
-        let wheel = runtime.wheel.fetch(root)?;
+        let wheels: Vec<_> =
+            runtime.parts.iter().map(|part| part.wheel.fetch(root)).collect::<Result<_>>()?;
         let spinner = progress::spinner(&format!("unpacking {name}"));
-        unpack(&wheel, &folder, runtime).with_context(|| {
-            format!("cannot unpack {} into {}", wheel.display(), folder.display())
-        })?;
+        unpack(&wheels, &folder, runtime)
+            .with_context(|| format!("cannot unpack {name} into {}", folder.display()))?;
         spinner.finish_and_clear();
         eprintln!("  {name}: in {}", folder.display());
     }
     Ok(())
 }
 
-fn is_complete(folder: &Path, wheel: &Wheel) -> bool {
+impl Runtime {
+    /// The wheels' checksums, which say what is there.
+    fn sums(&self) -> String {
+        let sums: Vec<_> = self.parts.iter().map(|part| part.wheel.sha256).collect();
+        sums.join(" ")
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, Part { wheel, .. }) in self.parts.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(f, "{comma}{} {}", wheel.package, wheel.version)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_complete(folder: &Path, runtime: &Runtime) -> bool {
     let Ok(marker) = fs::read_to_string(folder.join(MARKER)) else { return false };
     let mut lines = marker.lines();
-    lines.next() == Some(wheel.sha256)
+    lines.next() == Some(&runtime.sums())
         && lines.all(|line| {
             line.split_once(' ').is_some_and(|(size, name)| {
                 fs::metadata(folder.join(name)).is_ok_and(|m| m.len().to_string() == size)
@@ -62,23 +86,27 @@ fn is_complete(folder: &Path, wheel: &Wheel) -> bool {
         })
 }
 
-fn unpack(wheel: &Path, folder: &Path, runtime: &Runtime) -> Result<()> {
+fn unpack(wheels: &[PathBuf], folder: &Path, runtime: &Runtime) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).context("cannot remove what is there")?;
     }
     fs::create_dir_all(folder)?;
-    let mut archive = fetch::open(wheel)?;
-    let mut marker = format!("{}\n", runtime.wheel.sha256);
-    for index in 0..archive.len() {
-        let mut file = archive.by_index(index)?;
-        let path = file.name()?.into_owned();
-        let Some(name) = path.rsplit('/').next().filter(|name| !name.is_empty()) else { continue };
-        if !(runtime.wants)(&path) {
-            continue;
+    let mut marker = format!("{}\n", runtime.sums());
+    for (wheel, part) in wheels.iter().zip(&runtime.parts) {
+        let mut archive = fetch::open(wheel)?;
+        for index in 0..archive.len() {
+            let mut file = archive.by_index(index)?;
+            let path = file.name()?.into_owned();
+            let Some(name) = path.rsplit('/').next().filter(|name| !name.is_empty()) else {
+                continue;
+            };
+            if !(part.wants)(&path) {
+                continue;
+            }
+            let mut target = fs::File::create(folder.join(name))?;
+            let size = io::copy(&mut file, &mut target)?;
+            marker += &format!("{size} {name}\n");
         }
-        let mut target = fs::File::create(folder.join(name))?;
-        let size = io::copy(&mut file, &mut target)?;
-        marker += &format!("{size} {name}\n");
     }
     fs::write(folder.join(MARKER), marker)?;
     Ok(())
@@ -87,6 +115,11 @@ fn unpack(wheel: &Path, folder: &Path, runtime: &Runtime) -> Result<()> {
 fn wants_onnxruntime(path: &str) -> bool {
     path.starts_with("onnxruntime/capi/libonnxruntime.so")
         || matches!(path, "onnxruntime/LICENSE" | "onnxruntime/ThirdPartyNotices.txt")
+}
+
+/// The plugin alone: licence and notices are ONNX Runtime's own, word for word.
+fn wants_webgpu(path: &str) -> bool {
+    path.starts_with("onnxruntime_ep_webgpu/libonnxruntime_providers_webgpu.")
 }
 
 /// The core, the C interface, the reader for ONNX, and the devices that a PC has; not the readers for other formats.
@@ -114,7 +147,14 @@ fn here() -> Vec<Runtime> {
         file: "openvino-2026.4.1-22982-cp311-cp311-manylinux_2_28_x86_64.whl",
         sha256: "2d22b1da03f7caf74df30e9f6417d0ab2f637e4a38e08e1dcd294d2c37407aaf",
     };
-    both(onnxruntime, openvino)
+    let webgpu = Wheel {
+        package: "onnxruntime-ep-webgpu",
+        version: "0.4.0",
+        platform: Some("manylinux_2_28_x86_64"),
+        file: "onnxruntime_ep_webgpu-0.4.0-py3-none-manylinux_2_28_x86_64.whl",
+        sha256: "5d8c961eda91a88961cad1fb7621f389f006b18497d6ea9ecf96f729f066cbfb",
+    };
+    all(onnxruntime, webgpu, openvino)
 }
 
 #[cfg(all(target_os = "linux", target_arch = "aarch64"))]
@@ -133,18 +173,32 @@ fn here() -> Vec<Runtime> {
         file: "openvino-2026.4.1-22982-cp311-cp311-manylinux_2_35_aarch64.whl",
         sha256: "bea1eb3733c34ef331adc945da0ccda5937865031139073663be84c517ffda22",
     };
-    both(onnxruntime, openvino)
+    let webgpu = Wheel {
+        package: "onnxruntime-ep-webgpu",
+        version: "0.4.0",
+        platform: Some("manylinux_2_28_aarch64"),
+        file: "onnxruntime_ep_webgpu-0.4.0-py3-none-manylinux_2_28_aarch64.whl",
+        sha256: "17f660db53b1a509c63e721ac6784a2daa1c4e91a968523ee9986505ee5b0a55",
+    };
+    all(onnxruntime, webgpu, openvino)
 }
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 fn here() -> Vec<Runtime> {
-    let _ = both;
+    let _ = all;
     vec![]
 }
 
-fn both(onnxruntime: Wheel, openvino: Wheel) -> Vec<Runtime> {
+fn all(onnxruntime: Wheel, webgpu: Wheel, openvino: Wheel) -> Vec<Runtime> {
+    let parts = vec![
+        Part { wheel: onnxruntime, wants: wants_onnxruntime },
+        Part { wheel: webgpu, wants: wants_webgpu },
+    ];
     vec![
-        Runtime { folder: "onnxruntime", wheel: onnxruntime, wants: wants_onnxruntime },
-        Runtime { folder: "openvino", wheel: openvino, wants: wants_openvino },
+        Runtime { folder: "onnxruntime", parts },
+        Runtime {
+            folder: "openvino",
+            parts: vec![Part { wheel: openvino, wants: wants_openvino }],
+        },
     ]
 }
