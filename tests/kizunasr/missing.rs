@@ -95,10 +95,10 @@ const CASES: [Case; 23] = [
         "tensorrt",
         Broken(
             "onnxruntime_ep_nv_tensorrt_rtx/libonnxruntime_providers_nv_tensorrt_rtx.so",
-            "libcudart.so.13",
+            "libtensorrt_.so",
         ),
         &[
-            "libcudart.so.13: cannot open",
+            "libtensorrt_.so: cannot open",
             "import onnxruntime_ep_nv_tensorrt_rtx",
             "LD_LIBRARY_PATH",
         ],

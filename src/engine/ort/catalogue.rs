@@ -30,8 +30,6 @@ pub(super) struct Plugin {
     pub library: &'static str,
     /// Its folder in Python's `site-packages`, where `onnxruntime` is one too; empty where it has none.
     pub package: &'static str,
-    /// What to do where libraries that it brings itself are not found.
-    own_libraries: Option<&'static str>,
 }
 
 const PC: &[&str] = &["linux", "windows"];
@@ -46,15 +44,8 @@ const CUDA_ENTRY: Entry = Entry {
             eps: &[CUDA::NAME, "CudaPluginExecutionProvider"],
             library: "cuda_plugin",
             package: "",
-            own_libraries: None,
         },
-        Plugin {
-            title: "CUDA plugin",
-            eps: &[CUDA::NAME],
-            library: "cuda",
-            package: "",
-            own_libraries: None,
-        },
+        Plugin { title: "CUDA plugin", eps: &[CUDA::NAME], library: "cuda", package: "" },
     ],
     systems: PC,
     remedy: "Install an NVIDIA driver and `pip install onnxruntime-gpu[cuda,cudnn]`. Set runtime-library to its folder \
@@ -70,18 +61,12 @@ const TENSORRT_ENTRY: Entry = Entry {
             eps: &["NvTensorRTRTXExecutionProvider"],
             library: "nv_tensorrt_rtx",
             package: "onnxruntime_ep_nv_tensorrt_rtx",
-            // It is made for Python, whose import makes links with the names that its libraries ask for.
-            own_libraries: Some(
-                "Run `python3 -c 'import onnxruntime_ep_nv_tensorrt_rtx'` once, which links its libraries, and set \
-                 LD_LIBRARY_PATH to the plugin's folder",
-            ),
         },
         Plugin {
             title: "TensorRT plugin",
             eps: &[TensorRT::NAME],
             library: "tensorrt",
             package: "",
-            own_libraries: None,
         },
     ],
     systems: PC,
@@ -98,7 +83,6 @@ const MIGRAPHX_ENTRY: Entry = Entry {
         eps: &[MIGraphX::NAME],
         library: "migraphx",
         package: "onnxruntime_ep_migraphx",
-        own_libraries: None,
     }],
     systems: PC,
     remedy: "Install ROCm with MIGraphX (AMD's packages rocm and migraphx) and `pip install onnxruntime-migraphx`. Set \
@@ -130,7 +114,6 @@ const WEBGPU_ENTRY: Entry = Entry {
         eps: &[WebGPU::NAME],
         library: "webgpu",
         package: "onnxruntime_ep_webgpu",
-        own_libraries: None,
     }],
     systems: &["linux", "windows", "macos"],
     remedy: "Run `cargo xtask setup` in a checkout, or `pip install onnxruntime-ep-webgpu`. Its library belongs beside \
@@ -140,7 +123,7 @@ const WEBGPU_ENTRY: Entry = Entry {
 const DRIVER: &str = "Install the NVIDIA driver (Debian: nvidia-driver)";
 
 /// What to do where the loader misses a library, by what its name begins with; the first that fits.
-const LIBRARIES: [(&[&str], &str); 5] = [
+const LIBRARIES: [(&[&str], &str); 6] = [
     (&["libcuda.so", "libnvidia-ml.so"], DRIVER),
     (
         &["libcu", "libnvrtc", "libnvJitLink"],
@@ -155,6 +138,12 @@ const LIBRARIES: [(&[&str], &str); 5] = [
     (
         &["libmigraphx", "libamdhip", "libhip", "libroc"],
         "Install ROCm with MIGraphX: AMD's packages rocm and migraphx",
+    ),
+    (
+        // The plugin is made for Python, whose import makes links with the names that its libraries ask for.
+        &["libtensorrt_"],
+        "Run `python3 -c 'import onnxruntime_ep_nv_tensorrt_rtx'` once, which links its libraries, and set LD_LIBRARY_PATH to \
+         their folder",
     ),
     (&["libvulkan"], "Install the Vulkan loader (Debian: libvulkan1)"),
 ];
@@ -222,23 +211,14 @@ fn title(system: &'static str) -> &'static str {
 
 /// The error that `provider` is not there for `cause`.
 pub(super) fn unavailable(provider: Provider, cause: impl Into<String>) -> EngineError {
-    not_usable(provider, None, cause)
-}
-
-/// The error that `provider`, as `plugin` has it, is not there for `cause`.
-pub(super) fn not_usable(
-    provider: Provider,
-    plugin: Option<&Plugin>,
-    cause: impl Into<String>,
-) -> EngineError {
     let cause = cause.into();
     let cause = cause.trim().trim_end_matches('.').to_owned();
-    let remedy = remedy(provider, plugin, &cause).into();
+    let remedy = remedy(provider, &cause).into();
     EngineError::Provider { provider, cause, remedy }
 }
 
 /// What helps against `cause`.
-fn remedy(provider: Provider, plugin: Option<&Plugin>, cause: &str) -> &'static str {
+fn remedy(provider: Provider, cause: &str) -> &'static str {
     let Some(entry) = entry(provider) else { return "Choose another provider" };
     let says = |parts: &[&str]| parts.iter().any(|part| cause.contains(part));
     match provider {
@@ -247,11 +227,9 @@ fn remedy(provider: Provider, plugin: Option<&Plugin>, cause: &str) -> &'static 
         _ => {}
     }
     let Some(library) = missing_library(cause) else { return entry.remedy };
-    let whose = LIBRARIES.iter().find(|(names, _)| names.iter().any(|n| library.starts_with(n)));
-    let whose = whose.map(|(_, remedy)| *remedy);
-    let own = plugin.and_then(|plugin| plugin.own_libraries);
-    // A plugin brings all that it needs but the driver.
-    if whose == Some(DRIVER) { DRIVER } else { own.or(whose).unwrap_or(entry.remedy) }
+    let begins = |names: &[&str]| names.iter().any(|name| library.starts_with(name));
+    let known = LIBRARIES.iter().find(|(names, _)| begins(names));
+    known.map_or(entry.remedy, |(_, remedy)| remedy)
 }
 
 /// The library that the loader did not find, where `cause` says so: "libcuda.so.1: cannot open shared object file".
@@ -266,86 +244,68 @@ mod tests {
     use super::*;
 
     /// What runtimes say, word for word, and what helps.
-    const CAUSES: [(Provider, Option<&str>, &str, &str); 12] = [
+    const CAUSES: [(Provider, &str, &str); 12] = [
         (
             Provider::Cuda,
-            None,
             "Failed to load library /a/libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open shared \
              object file: No such file or directory",
             "onnxruntime-gpu[cuda,cudnn]",
         ),
         (
             Provider::Cuda,
-            None,
             "Failed to load library /a/libonnxruntime_providers_cuda.so with error: libcuda.so.1: cannot open shared object \
              file: No such file or directory",
             "NVIDIA driver (Debian",
         ),
         (
             Provider::Cuda,
-            None,
             "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version ; GPU=0 ; hostname=anime",
             "NVIDIA driver (Debian",
         ),
         (
             Provider::Cuda,
-            None,
             "CUDA failure 100: no CUDA-capable device is detected ; GPU=32767 ; hostname=anime",
             "NVIDIA driver (Debian",
         ),
-        (
-            Provider::Cuda,
-            None,
-            "ONNX Runtime 1.31.1 has no CUDAExecutionProvider",
-            "NVIDIA driver and",
-        ),
+        (Provider::Cuda, "ONNX Runtime 1.31.1 has no CUDAExecutionProvider", "NVIDIA driver and"),
         (
             Provider::TensorRt,
-            None,
             "Failed to load library /a/libonnxruntime_providers_tensorrt.so with error: libnvinfer.so.10: cannot open shared \
              object file: No such file or directory",
             "tensorrt-cu13-libs<11",
         ),
         (
             Provider::TensorRt,
-            Some("nv_tensorrt_rtx"),
             "/a/libonnxruntime_providers_nv_tensorrt_rtx.so: Failed to load library \
-             /a/libonnxruntime_providers_nv_tensorrt_rtx.so with error: libcudart.so.13: cannot open shared object file: No \
+             /a/libonnxruntime_providers_nv_tensorrt_rtx.so with error: libtensorrt_rtx.so.1: cannot open shared object file: No \
              such file or directory",
             "import onnxruntime_ep_nv_tensorrt_rtx",
         ),
         (
             Provider::TensorRt,
-            Some("nv_tensorrt_rtx"),
             "Failed to load library /a/libonnxruntime_providers_nv_tensorrt_rtx.so with error: libnvidia-ml.so.1: cannot \
              open shared object file: No such file or directory",
             "NVIDIA driver (Debian",
         ),
         (
             Provider::MiGraphX,
-            None,
             "Failed to load library libonnxruntime_providers_migraphx.so with error: libmigraphx_c.so.3: cannot open shared \
              object file: No such file or directory",
             "ROCm with MIGraphX",
         ),
-        (Provider::WebGpu, None, "it offers no device", "Vulkan driver"),
+        (Provider::WebGpu, "it offers no device", "Vulkan driver"),
         (
             Provider::WebGpu,
-            None,
             "Failed to get a WebGPU adapter: No supported adapters",
             "ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER",
         ),
-        (Provider::WebGpu, None, "ONNX Runtime 1.31.1 has none", "onnxruntime-ep-webgpu"),
+        (Provider::WebGpu, "ONNX Runtime 1.31.1 has none", "onnxruntime-ep-webgpu"),
     ];
 
     #[test]
     fn what_is_missing_decides_what_helps() {
-        for (provider, plugin, cause, expected) in CAUSES {
-            let plugin = plugin.map(|library| {
-                let plugins = entry(provider).unwrap().plugins;
-                plugins.iter().find(|plugin| plugin.library == library).unwrap()
-            });
-            let text = not_usable(provider, plugin, cause).to_string();
+        for (provider, cause, expected) in CAUSES {
+            let text = unavailable(provider, cause).to_string();
             assert!(text.contains(cause) && text.contains(expected), "{expected}: {text}");
         }
     }

@@ -3,6 +3,7 @@
 //! A process can hold one ONNX Runtime: the first library that opens stays, whatever later engines ask for. A path that does
 //! not open leaves no trace, so a later one may.
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -65,7 +66,9 @@ fn open(path: PathBuf) -> Result<Loaded, EngineError> {
 fn cause(error: LoadDynamicError) -> String {
     match error {
         LoadDynamicError::Dlopen { error, path } => {
-            format!("{} cannot be opened: {error}", path.display())
+            // What the loader said is behind "dlopen failed".
+            let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            format!("{} cannot be opened: {why}", path.display())
         }
         LoadDynamicError::MissingApi { path } => {
             format!("{} is not ONNX Runtime: it has no OrtGetApiBase", path.display())

@@ -194,7 +194,7 @@ fn register_plugin(
     loaded: &Loaded,
     options: &EngineOptions,
 ) -> Result<(SessionBuilder, String), EngineError> {
-    let failed = |e: &str| catalogue::not_usable(provider, Some(plugin), e);
+    let failed = |e: &str| unavailable(provider, e);
     failure::only_fp32(provider, options.precision)?;
     load(plugin, library, loaded).map_err(|e| failed(message(&e)))?;
     let offered: Vec<_> = devices(plugin, loaded).collect();
