@@ -71,7 +71,7 @@ enum Short {
     /// Row by row, by the one network's engine.
     Rows(Stream),
     /// As raw samples. No network is open beside it: the first frame to go by way of pictures opens them and ends it.
-    Direct(Box<Direct>),
+    Direct(Direct),
 }
 
 /// The networks at work on frames of one kind.
@@ -134,7 +134,7 @@ impl Inference {
             }
         };
         let short = match direct {
-            Some(direct) => Some(Short::Direct(Box::new(direct))),
+            Some(direct) => Some(Short::Direct(direct)),
             None => job.stream(&networks).map(Short::Rows),
         };
         let setup = Arc::new(job.describe(&networks, short.as_ref()));
@@ -388,7 +388,7 @@ impl Job {
 
     fn describe(&self, networks: &[Network], short: Option<&Short>) -> Setup {
         let direct = match short {
-            Some(Short::Direct(direct)) => Some(&**direct),
+            Some(Short::Direct(direct)) => Some(direct),
             _ => None,
         };
         let first = networks.first();

@@ -341,7 +341,7 @@ mod tests {
             let plan = TilePlan::new(size, &request);
             let tiles = RawTiles::new(plan, format, format).unwrap();
             let output = tiles.plan().output_size();
-            let frame = Planes::new(format, size, |i| (i * 2654435761 >> 7) as u8);
+            let frame = Planes::new(format, size, |i| ((i * 2654435761) >> 7) as u8);
             let mut result = Planes::new(format, output, |_| 0);
             let mut times = Planes::new(format, output, |_| 0);
             for tile in tiles.plan().tiles() {

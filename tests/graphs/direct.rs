@@ -5,8 +5,10 @@ use std::sync::Arc;
 use gstkizuna::engine::Provider::Cpu;
 use gstkizuna::session::{Config, Loaded};
 use gstkizuna::upscale::{Finish, PixelFormat, Size, VideoSpec};
+use rten_onnx::onnx::DataType;
 
-use crate::common::{Work, config, drawn, one_at_a_time, process, session, shipped, video};
+use crate::common::{Work, config, drawn, load, one_at_a_time, process, session, shipped, video};
+use crate::models::{Net, same};
 use crate::support::frame::Frame;
 
 const MODEL: &str = "anime4k-m";
@@ -111,4 +113,32 @@ fn what_only_pictures_can_do_goes_their_way() {
     let mut config = wrapped(None, None);
     config.border = gstkizuna::session::Border::Model;
     assert!(!open(&loaded, config, specs).setup().is_streamed);
+}
+
+#[test]
+fn what_fails_goes_on_by_way_of_pictures_and_that_is_said() {
+    let _one = one_at_a_time();
+    // A picture that is all black is 0 / 0.
+    let f = DataType::FLOAT;
+    let net = Net::default()
+        .node("ReduceMax", &["in"], "white", &[])
+        .node("Div", &["in", "white"], "bright", &[])
+        .nearest(2.0, "bright", "out");
+    let [input, output] = same(f, "3");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nan.onnx");
+    std::fs::write(&path, net.source(input, output).bytes).unwrap();
+    let model = path.to_str().unwrap();
+    let Some((loaded, _)) = load(&config(Cpu, model)) else { return };
+    let size = Size::new(40, 30);
+    let specs = (video(PixelFormat::Rgb, size), video(PixelFormat::Rgb, Size::new(80, 60)));
+    let config = Config { model: Some(model.into()), ..wrapped(None, None) };
+    let mut work = open(&loaded, config, specs);
+    let src = drawn(PixelFormat::Rgb, size, 5);
+    let bright = process(&mut work, &src, specs.1);
+    let black = Frame::new(PixelFormat::Rgb, size, 0);
+    let failed = work.try_process(&black, specs.1).map(|_| ()).unwrap_err().to_string();
+    assert!(failed.contains("NaN"), "{failed}");
+    let (frame, said) = work.try_process(&src, specs.1).unwrap();
+    assert_eq!(frame.rows(), bright.rows(), "the next one is well: {said:?}");
 }

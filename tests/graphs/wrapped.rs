@@ -15,6 +15,7 @@ use gstkizuna::upscale::{
     ChromaSite, ColorSpec, Finish, Layout, Matrix, Network, Picture, PixelFormat, Plane, Range,
     Size, VideoSpec, Writer, decode,
 };
+use proptest::prelude::*;
 use rten_onnx::onnx::DataType;
 
 use crate::models::{Attr, Net, open, pass_on};
@@ -390,4 +391,34 @@ fn infinity_is_seen_and_what_cannot_be_wrapped_is_said() {
     let i420 = end(PixelFormat::I420, BT709);
     assert!(refused(Wrap { input: i420, tile: Size::new(9, 6), ..how.clone() }).contains("9x6"));
     assert_eq!(wrap(&model.source.bytes, &how), wrap(&model.source.bytes, &how));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Whatever the file, an answer or an error.
+    #[test]
+    fn damaged_files_do_no_harm(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
+        which in any::<prop::sample::Index>(),
+    ) {
+        let model = Model::tiny(ValueRange::Byte, Layout::Nhwc, "3");
+        let mut bytes = model.source.bytes.to_vec();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let (from, to) = pairs()[which.index(pairs().len())];
+        let ends = (end(from, BT709), end(to, BT709));
+        let how = Wrap {
+            contract: model.contract.clone(),
+            input: ends.0,
+            output: ends.1,
+            batch: 1,
+            tile: Size::new(16, 12),
+        };
+        if let Ok(wrapped) = wrap(&bytes, &how) {
+            rten_onnx::onnx::ModelProto::parse_buf(&wrapped.bytes).unwrap();
+        }
+    }
 }
