@@ -66,26 +66,41 @@ fn unpack(wheel: &Path, folder: &Path, runtime: &Runtime) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).context("cannot remove what is there")?;
     }
-    fs::create_dir_all(folder)?;
-    let mut archive = fetch::open(wheel)?;
-    let mut marker = format!("{}\n", runtime.wheel.sha256);
-    for index in 0..archive.len() {
-        let mut file = archive.by_index(index)?;
-        let path = file.name()?.into_owned();
-        let Some(name) = path.rsplit('/').next().filter(|name| !name.is_empty()) else { continue };
-        if !(runtime.wants)(&path) {
-            continue;
-        }
-        let mut target = fs::File::create(folder.join(name))?;
-        let size = io::copy(&mut file, &mut target)?;
-        marker += &format!("{size} {name}\n");
-    }
-    fs::write(folder.join(MARKER), marker)?;
+    let keeps = |path: &str| {
+        let name = path.rsplit('/').next().filter(|name| !name.is_empty());
+        name.filter(|_| (runtime.wants)(path)).map(str::to_owned)
+    };
+    let files = extract(wheel, folder, keeps)?;
+    fs::write(folder.join(MARKER), format!("{}\n{files}", runtime.wheel.sha256))?;
     Ok(())
 }
 
-fn wants_onnxruntime(path: &str) -> bool {
-    path.starts_with("onnxruntime/capi/libonnxruntime.so")
+/// Puts files of a wheel into `folder`, each under the name that `keeps` gives for its path in there, if any. Returns a line with size
+/// and name for each.
+///
+/// # Errors
+/// If the wheel cannot be read, or a file cannot be written.
+pub fn extract(
+    wheel: &Path,
+    folder: &Path,
+    keeps: impl Fn(&str) -> Option<String>,
+) -> Result<String> {
+    fs::create_dir_all(folder)?;
+    let mut archive = fetch::open(wheel)?;
+    let mut files = String::new();
+    for index in 0..archive.len() {
+        let mut file = archive.by_index(index)?;
+        let Some(name) = keeps(&file.name()?) else { continue };
+        let mut target = fs::File::create(folder.join(&name))?;
+        let size = io::copy(&mut file, &mut target)?;
+        files += &format!("{size} {name}\n");
+    }
+    Ok(files)
+}
+
+/// The library with its providers, and its licences.
+pub fn wants_onnxruntime(path: &str) -> bool {
+    path.starts_with("onnxruntime/capi/libonnxruntime")
         || matches!(path, "onnxruntime/LICENSE" | "onnxruntime/ThirdPartyNotices.txt")
 }
 
