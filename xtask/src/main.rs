@@ -1,5 +1,11 @@
 //! `cargo xtask`: what cargo itself cannot say. Run it without arguments for the list of commands.
 
+// Where a test cannot run here it says so, as the plugin's own do. Before the others, which use its macro.
+#[cfg(test)]
+#[path = "../../tests/support/skip.rs"]
+#[macro_use]
+mod skip;
+
 mod bench;
 mod bundle;
 mod deb;
@@ -11,12 +17,6 @@ mod reference;
 mod setup;
 mod test;
 mod tool;
-
-// Where a test cannot run here it says so, in the plugin's tests and in these.
-#[cfg(test)]
-#[path = "../../tests/support/skip.rs"]
-#[macro_use]
-mod skip;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -92,7 +92,9 @@ fn run() -> Result<()> {
         ("bench", []) => bench::run(&root, &benchmark),
         ("deb", []) => deb::run(&root, attempt),
         ("bundle", []) => bundle::run(&root, &bundled),
-        ("bundle", [out]) => bundle::run(&root, &bundle::Options { out: Some(out.into()), ..bundled }),
+        ("bundle", [out]) => {
+            bundle::run(&root, &bundle::Options { out: Some(out.into()), ..bundled })
+        }
         ("test", []) => test::run(&root),
         ("demo", []) => demo::run(&root, demo::Options { films: None, model }),
         ("demo", [source, result]) => {

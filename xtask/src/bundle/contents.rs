@@ -80,8 +80,8 @@ fn gather_models(from: &Path, to: &Path, options: &Options) -> Result<Vec<String
 }
 
 fn gather_runtimes(from: &Path, to: &Path, options: &Options) -> Result<Vec<String>> {
-    let there = names(from, |path| path.is_dir().then(|| path.file_name()).flatten())
-        .unwrap_or_default();
+    let there =
+        names(from, |path| path.is_dir().then(|| path.file_name()).flatten()).unwrap_or_default();
     let wanted = chosen(&there, options.runtimes.as_deref(), "runtime", "cargo xtask setup")?;
     for name in &wanted {
         copy_folder(&from.join(name), &to.join(name))?;
@@ -90,10 +90,7 @@ fn gather_runtimes(from: &Path, to: &Path, options: &Options) -> Result<Vec<Stri
 }
 
 /// The names in a folder that `name` gives, sorted.
-fn names(
-    folder: &Path,
-    name: impl Fn(&Path) -> Option<&std::ffi::OsStr>,
-) -> Result<Vec<String>> {
+fn names(folder: &Path, name: impl Fn(&Path) -> Option<&std::ffi::OsStr>) -> Result<Vec<String>> {
     let entries =
         fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut names: Vec<String> = entries

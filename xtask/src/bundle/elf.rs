@@ -19,16 +19,16 @@ pub struct Needs {
     pub missing: BTreeMap<String, PathBuf>,
 }
 
-/// What `files` need.
+/// What `files` need; libraries in `first` go before the system's.
 ///
 /// # Errors
 /// If there is no `ldd`.
-pub fn needs(files: &[PathBuf]) -> Result<Needs> {
+pub fn needs(files: &[PathBuf], first: &Path) -> Result<Needs> {
     // It does not end well where a single file is linked to nothing, so what it prints counts.
     let said = Command::new("ldd")
         .args(files)
         .env("LC_ALL", "C")
-        .env_remove("LD_LIBRARY_PATH")
+        .env("LD_LIBRARY_PATH", first)
         .env_remove("LD_PRELOAD")
         .output()
         .context("cannot start ldd, which is glibc's")?;
@@ -80,8 +80,18 @@ pub fn only(files: Vec<PathBuf>) -> Vec<PathBuf> {
 pub fn is_glibc(name: &str) -> bool {
     let stem = name.split(".so").next().unwrap_or(name);
     let names: BTreeSet<_> = [
-        "libBrokenLocale", "libanl", "libc", "libdl", "libm", "libmvec", "libnsl", "libpthread",
-        "libresolv", "librt", "libthread_db", "libutil",
+        "libBrokenLocale",
+        "libanl",
+        "libc",
+        "libdl",
+        "libm",
+        "libmvec",
+        "libnsl",
+        "libpthread",
+        "libresolv",
+        "librt",
+        "libthread_db",
+        "libutil",
     ]
     .into();
     stem.starts_with("ld-linux") || stem.starts_with("libnss_") || names.contains(stem)

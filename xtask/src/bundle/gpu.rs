@@ -27,8 +27,8 @@ const WEBGPU: Wheel = Wheel {
     sha256: "5d8c961eda91a88961cad1fb7621f389f006b18497d6ea9ecf96f729f066cbfb",
 };
 
-/// What the CUDA provider is linked to, and what it opens (cuDNN, NVRTC). Of CUDA 13.0, as later ones of 13 want no newer driver of who
-/// has one: 580 will do for all. cuFFT is left out: it is linked to nothing, and no network for pictures has a Fourier transform.
+/// What the CUDA provider is linked to, and what it opens (cuDNN, NVRTC). CUDA 13.0 is the first of 13, so that every driver for 13
+/// will do. cuFFT is left out: nothing is linked to it, it is opened for Fourier transforms, and no network for pictures has one.
 const CUDA: [Wheel; 5] = [
     Wheel {
         package: "nvidia-cublas",
@@ -93,10 +93,12 @@ pub fn gather_cuda(root: &Path, folder: &Path) -> Result<()> {
     for wheel in CUDA {
         take(root, &wheel, &folder, |path| {
             let name = name_of(path);
-            // Those called alt are other builds of the same.
+            // Those called alt are other builds of the same; nvblas stands in for a BLAS of processors.
             let is_library = name.contains(".so") && !name.contains(".alt.");
+            let is_library = is_library && !name.starts_with("libnvblas");
             let is_licence = path.contains("/licenses/");
-            let kept = || if is_licence { format!("{}-{name}", wheel.package) } else { name.clone() };
+            let kept =
+                || if is_licence { format!("{}-{name}", wheel.package) } else { name.clone() };
             (is_library || is_licence).then(kept)
         })?;
     }
@@ -116,9 +118,8 @@ fn take(
     );
     let path = wheel.fetch(root)?;
     let spinner = progress::spinner(&format!("unpacking {} {}", wheel.package, wheel.version));
-    runtimes::extract(&path, folder, keeps).with_context(|| {
-        format!("cannot unpack {} into {}", path.display(), folder.display())
-    })?;
+    runtimes::extract(&path, folder, keeps)
+        .with_context(|| format!("cannot unpack {} into {}", path.display(), folder.display()))?;
     spinner.finish_and_clear();
     Ok(())
 }

@@ -38,9 +38,8 @@ pub fn parse_size(text: &str) -> Result<u64> {
 /// If something cannot be read or written.
 pub fn write(archive: &Path, size: u64, folder: &Path) -> Result<usize> {
     let whole = archive.file_name().and_then(|name| name.to_str()).context("a name in UTF-8")?;
-    let length = fs::metadata(archive)
-        .with_context(|| format!("cannot read {}", archive.display()))?
-        .len();
+    let length =
+        fs::metadata(archive).with_context(|| format!("cannot read {}", archive.display()))?.len();
     let mut source =
         File::open(archive).with_context(|| format!("cannot open {}", archive.display()))?;
     let count = usize::try_from(length.div_ceil(size))?;

@@ -58,7 +58,8 @@ fn entries() -> Result<Vec<(&'static str, &'static str)>> {
         .map(|line| line.split('#').next().unwrap_or_default().trim())
         .filter(|line| !line.is_empty())
         .map(|line| {
-            let (kind, name) = line.split_once(' ').with_context(|| format!("'{line}' in gstreamer.txt"))?;
+            let (kind, name) =
+                line.split_once(' ').with_context(|| format!("'{line}' in gstreamer.txt"))?;
             Ok((kind, name.trim()))
         })
         .collect()
@@ -85,7 +86,10 @@ fn place(kind: &str, name: &str) -> Result<(PathBuf, PathBuf)> {
 impl Taken<'_> {
     fn file(&mut self, from: &Path, to: &Path) -> Result<()> {
         let origin = from.canonicalize().with_context(|| {
-            format!("{} is not here; `cargo xtask setup` installs what a bundle is made of", from.display())
+            format!(
+                "{} is not here; `cargo xtask setup` installs what a bundle is made of",
+                from.display()
+            )
         })?;
         contents::copy(&origin, &self.folder.join(to))?;
         self.origins.insert(origin);
@@ -116,19 +120,20 @@ impl Taken<'_> {
 
     /// Every library that something in the bundle is linked to, and the loader.
     fn libraries(&mut self) -> Result<PathBuf> {
-        let needs = elf::needs(&elf::only(archive::files(self.folder)?))?;
+        let runtimes = self.folder.join("runtimes");
+        let files = elf::only(archive::files(self.folder)?);
+        let needs = elf::needs(&files, &runtimes.join("cuda"))?;
         for (name, path) in &needs.found {
             if !path.starts_with(self.folder) {
                 self.file(path, &library(name))?;
             }
         }
-        let runtimes = self.folder.join("runtimes");
         for (name, file) in &needs.missing {
             // A device's driver, or CUDA without --cuda: the machine may have it.
-            ensure!(file.starts_with(&runtimes), "{} needs {name}, which is nowhere", file.display());
-            if fs::symlink_metadata(runtimes.join("cuda").join(name)).is_err() {
-                eprintln!("  {name} is left to the machine ({})", file.display());
-            }
+            let is_runtime = file.starts_with(&runtimes);
+            ensure!(is_runtime, "{} needs {name}, which is nowhere", file.display());
+            let wanting = file.file_name().unwrap_or_default().display();
+            eprintln!("  {name} is left to the machine ({wanting})");
         }
         let interpreter = needs.interpreter.context("ldd names no loader; is this glibc?")?;
         let name = interpreter.file_name().unwrap_or_default().to_string_lossy().into_owned();
