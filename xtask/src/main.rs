@@ -1,6 +1,13 @@
 //! `cargo xtask`: what cargo itself cannot say. Run it without arguments for the list of commands.
 
+// Where a test cannot run here it says so, as the plugin's own do. Before the others, which use its macro.
+#[cfg(test)]
+#[path = "../../tests/support/skip.rs"]
+#[macro_use]
+mod skip;
+
 mod bench;
+mod bundle;
 mod deb;
 mod demo;
 mod fetch;
@@ -27,6 +34,13 @@ cargo xtask COMMAND
                  --quick takes some minutes, --only WORD takes the cases whose name holds the word
   deb            a Debian package into target/deb, with the models that are there; --try installs, runs and purges it on
                  a bare Debian 12 in a folder under /tmp (as root)
+  bundle [OUT]   a folder that runs where nothing is installed, and its archive: plugin, programs, runtimes, models; by default
+                 target/bundle/kizuna-VERSION-ARCH and .tar.gz
+                 --with-gstreamer         GStreamer too, and every library that it needs, down to the loader
+                 --split SIZE             the archive in parts (60M, 1G) with checksums and join.sh, in OUT.parts
+                 --runtimes A,B           of runtimes/; else all    --models A,B   of models/; else all
+                 --gpu, --cuda            ONNX Runtime's providers for graphics devices; NVIDIA's libraries for its CUDA one
+                 --built FOLDER           what is built there already (say target/debug), instead of a release build
   test           setup, then every check and test: what continuous integration runs
 ";
 
@@ -45,6 +59,7 @@ fn run() -> Result<()> {
     let root = root();
     let (mut words, mut model, mut attempt) = (Vec::new(), None, false);
     let mut benchmark = bench::Options::default();
+    let mut bundled = bundle::Options::default();
     let mut args = lexopt::Parser::from_env();
     while let Some(argument) = args.next()? {
         match argument {
@@ -53,6 +68,13 @@ fn run() -> Result<()> {
             Long("quick") => benchmark.quick = true,
             Long("only") => benchmark.only = Some(args.value()?.string()?),
             Long("try") => attempt = true,
+            Long("with-gstreamer") => bundled.gstreamer = true,
+            Long("gpu") => bundled.gpu = true,
+            Long("cuda") => bundled.cuda = true,
+            Long("split") => bundled.split = Some(bundle::parse_size(&args.value()?.string()?)?),
+            Long("runtimes") => bundled.runtimes = Some(list(&args.value()?.string()?)),
+            Long("models") => bundled.models = Some(list(&args.value()?.string()?)),
+            Long("built") => bundled.built = Some(args.value()?.into()),
             Short('h') | Long("help") => {
                 print!("{HELP}");
                 return Ok(());
@@ -69,6 +91,10 @@ fn run() -> Result<()> {
         ("models", []) => models::make_all(&root),
         ("bench", []) => bench::run(&root, &benchmark),
         ("deb", []) => deb::run(&root, attempt),
+        ("bundle", []) => bundle::run(&root, &bundled),
+        ("bundle", [out]) => {
+            bundle::run(&root, &bundle::Options { out: Some(out.into()), ..bundled })
+        }
         ("test", []) => test::run(&root),
         ("demo", []) => demo::run(&root, demo::Options { films: None, model }),
         ("demo", [source, result]) => {
@@ -77,6 +103,11 @@ fn run() -> Result<()> {
         }
         (other, _) => bail!("'{other}' with {} file names is no command.\n\n{HELP}", files.len()),
     }
+}
+
+/// Words between commas.
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 /// The checkout that this program was built from.

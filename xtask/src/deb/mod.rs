@@ -1,6 +1,6 @@
 //! `cargo xtask deb`: a Debian package of the plugin, its models and its programs. `[package.metadata.deb]` in Cargo.toml says what is in it.
 
-mod notices;
+pub mod notices;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::{progress, test, tool};
 const CARGO_DEB: &str = "3.8.0";
 
 /// The plugin's file.
-const PLUGIN: &str = "libgstkizuna.so";
+pub const PLUGIN: &str = "libgstkizuna.so";
 
 /// Installs the package on a bare Debian 12, runs it, purges it.
 const TRY: &str = include_str!("try.sh");
@@ -28,10 +28,7 @@ pub fn run(root: &Path, attempt: bool) -> Result<()> {
     let networks = networks(root)?;
     eprintln!("  {networks} networks go in; `cargo xtask models` makes those that are missing");
 
-    let mut build = test::cargo(root);
-    build.args(["build", "--release", "--locked", "--lib"]);
-    build.args(["--example", "upscale_file", "--example", "play"]);
-    progress::show(build, "building the plugin and its programs")?;
+    build(root)?;
 
     let folder = root.join("target/deb");
     if folder.exists() {
@@ -47,6 +44,17 @@ pub fn run(root: &Path, attempt: bool) -> Result<()> {
     // cargo-deb has said where it is.
     let package = only_package(&folder)?;
     if attempt { try_out(root, &package) } else { Ok(()) }
+}
+
+/// Builds the plugin and its programs for release.
+///
+/// # Errors
+/// If they do not build.
+pub fn build(root: &Path) -> Result<()> {
+    let mut build = test::cargo(root);
+    build.args(["build", "--release", "--locked", "--lib"]);
+    build.args(["--example", "upscale_file", "--example", "play"]);
+    progress::show(build, "building the plugin and its programs")
 }
 
 fn networks(root: &Path) -> Result<usize> {
@@ -69,9 +77,18 @@ fn stage_plugin(root: &Path, folder: &Path) -> Result<()> {
     let (from, to) = (root.join("target/release").join(PLUGIN), place.join(PLUGIN));
     fs::copy(&from, &to)
         .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    strip(&to)
+}
+
+/// Takes out of a library or a program what only debuggers want.
+///
+/// # Errors
+/// If there is no `strip`, or it fails.
+pub fn strip(file: &Path) -> Result<()> {
     let mut strip = Command::new("strip");
-    strip.args(["--strip-unneeded", "--remove-section=.comment"]).arg(&to);
-    progress::run(strip, "stripping symbols")
+    strip.args(["--strip-unneeded", "--remove-section=.comment"]).arg(file);
+    let name = file.file_name().unwrap_or_default().display();
+    progress::run(strip, &format!("stripping symbols of {name}"))
 }
 
 fn only_package(folder: &Path) -> Result<PathBuf> {
@@ -96,7 +113,10 @@ fn try_out(root: &Path, package: &Path) -> Result<()> {
 }
 
 /// What a program prints, without the end of its line.
-fn output(program: &str, arguments: &[&str]) -> Result<String> {
+///
+/// # Errors
+/// If it is not there, fails, or prints nothing.
+pub fn output(program: &str, arguments: &[&str]) -> Result<String> {
     let found = Command::new(program)
         .args(arguments)
         .output()

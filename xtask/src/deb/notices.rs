@@ -52,11 +52,22 @@ struct Kind {
     kind: Option<String>,
 }
 
-/// Writes `path`.gz: each crate, its licence, and the texts that lie in its package; equal texts once.
+/// Writes [`text`] to `path`.gz.
 ///
 /// # Errors
 /// If cargo does not know its crates, or the file cannot be written.
 pub fn write(root: &Path, path: &Path) -> Result<()> {
+    fs::write(path, text(root)?).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut gzip = Command::new("gzip");
+    gzip.args(["-9", "--no-name", "--force"]).arg(path);
+    progress::run(gzip, "notices of the linked crates")
+}
+
+/// Each crate, its licence, and the texts that lie in its package; equal texts once.
+///
+/// # Errors
+/// If cargo does not know its crates.
+pub fn text(root: &Path) -> Result<String> {
     let metadata = metadata(root)?;
     let linked = linked(&metadata);
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -71,10 +82,7 @@ pub fn write(root: &Path, path: &Path) -> Result<()> {
     for (text, names) in texts {
         write!(list, "\n{}\n{}\n\n{}\n", "-".repeat(72), names.join(", "), text.trim_end())?;
     }
-    fs::write(path, list).with_context(|| format!("cannot write {}", path.display()))?;
-    let mut gzip = Command::new("gzip");
-    gzip.args(["-9", "--no-name", "--force"]).arg(path);
-    progress::run(gzip, "notices of the linked crates")
+    Ok(list)
 }
 
 fn metadata(root: &Path) -> Result<Metadata> {

@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: everything that the build, the tests and the demo need. What is there already is left alone.
 
 mod packages;
-mod runtimes;
+pub mod runtimes;
 mod swiftshader;
 
 use std::path::Path;

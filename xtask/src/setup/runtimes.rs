@@ -24,6 +24,15 @@ struct Part {
     wants: fn(&str) -> bool,
 }
 
+/// The WebGPU provider for x86_64, which lies beside libonnxruntime.
+pub const WEBGPU_X86_64: Wheel = Wheel {
+    package: "onnxruntime-ep-webgpu",
+    version: "0.4.0",
+    platform: Some("manylinux_2_28_x86_64"),
+    file: "onnxruntime_ep_webgpu-0.4.0-py3-none-manylinux_2_28_x86_64.whl",
+    sha256: "5d8c961eda91a88961cad1fb7621f389f006b18497d6ea9ecf96f729f066cbfb",
+};
+
 /// Written when all files are there: the wheels' sums, then a line with size and name for each file.
 const MARKER: &str = "INSTALLED";
 
@@ -90,30 +99,47 @@ fn unpack(wheels: &[PathBuf], folder: &Path, runtime: &Runtime) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).context("cannot remove what is there")?;
     }
-    fs::create_dir_all(folder)?;
-    let mut marker = format!("{}\n", runtime.sums());
+    let mut marker = format!(
+        "{}
+",
+        runtime.sums()
+    );
     for (wheel, part) in wheels.iter().zip(&runtime.parts) {
-        let mut archive = fetch::open(wheel)?;
-        for index in 0..archive.len() {
-            let mut file = archive.by_index(index)?;
-            let path = file.name()?.into_owned();
-            let Some(name) = path.rsplit('/').next().filter(|name| !name.is_empty()) else {
-                continue;
-            };
-            if !(part.wants)(&path) {
-                continue;
-            }
-            let mut target = fs::File::create(folder.join(name))?;
-            let size = io::copy(&mut file, &mut target)?;
-            marker += &format!("{size} {name}\n");
-        }
+        marker += &extract(wheel, folder, |path| {
+            let name = path.rsplit('/').next().filter(|name| !name.is_empty());
+            name.filter(|_| (part.wants)(path)).map(str::to_owned)
+        })?;
     }
     fs::write(folder.join(MARKER), marker)?;
     Ok(())
 }
 
-fn wants_onnxruntime(path: &str) -> bool {
-    path.starts_with("onnxruntime/capi/libonnxruntime.so")
+/// Puts files of a wheel into `folder`, each under the name that `keeps` gives for its path in there, if any. Returns a line with size
+/// and name for each.
+///
+/// # Errors
+/// If the wheel cannot be read, or a file cannot be written.
+pub fn extract(
+    wheel: &Path,
+    folder: &Path,
+    keeps: impl Fn(&str) -> Option<String>,
+) -> Result<String> {
+    fs::create_dir_all(folder)?;
+    let mut archive = fetch::open(wheel)?;
+    let mut files = String::new();
+    for index in 0..archive.len() {
+        let mut file = archive.by_index(index)?;
+        let Some(name) = keeps(&file.name()?) else { continue };
+        let mut target = fs::File::create(folder.join(&name))?;
+        let size = io::copy(&mut file, &mut target)?;
+        files += &format!("{size} {name}\n");
+    }
+    Ok(files)
+}
+
+/// The library with its providers, and its licences.
+pub fn wants_onnxruntime(path: &str) -> bool {
+    path.starts_with("onnxruntime/capi/libonnxruntime")
         || matches!(path, "onnxruntime/LICENSE" | "onnxruntime/ThirdPartyNotices.txt")
 }
 
@@ -147,14 +173,7 @@ fn here() -> Vec<Runtime> {
         file: "openvino-2026.4.1-22982-cp311-cp311-manylinux_2_28_x86_64.whl",
         sha256: "2d22b1da03f7caf74df30e9f6417d0ab2f637e4a38e08e1dcd294d2c37407aaf",
     };
-    let webgpu = Wheel {
-        package: "onnxruntime-ep-webgpu",
-        version: "0.4.0",
-        platform: Some("manylinux_2_28_x86_64"),
-        file: "onnxruntime_ep_webgpu-0.4.0-py3-none-manylinux_2_28_x86_64.whl",
-        sha256: "5d8c961eda91a88961cad1fb7621f389f006b18497d6ea9ecf96f729f066cbfb",
-    };
-    all(onnxruntime, webgpu, openvino)
+    all(onnxruntime, WEBGPU_X86_64, openvino)
 }
 
 #[cfg(all(target_os = "linux", target_arch = "aarch64"))]
