@@ -1,4 +1,5 @@
-//! There is no network code in the plugin: neither among its dependencies, nor among the symbols that it asks the system for.
+//! There is no network code in the plugin: neither among its dependencies, nor among the symbols that it asks the system for. And what
+//! it opens at run time is kept off the network.
 
 #[path = "support/skip.rs"]
 #[macro_use]
@@ -97,6 +98,35 @@ fn the_plugin_imports_no_socket_function() {
     assert!(imported.contains("memcpy"), "nm lists no symbols of {}: {list}", library.display());
     let found: Vec<_> = SYMBOLS.iter().filter(|name| imported.contains(**name)).collect();
     assert!(found.is_empty(), "{} imports {found:?}", library.display());
+}
+
+/// ONNX Runtime's published builds keep what they are going to report in the user's folder for caches, from their start on.
+#[test]
+fn onnx_runtime_prepares_no_report() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if !root.join("runtimes/onnxruntime").is_dir() {
+        return skip!("there is no ONNX Runtime; `cargo xtask setup` brings it");
+    }
+    let Some(library) = library() else {
+        return skip!("the plugin's shared library is not beside the tests");
+    };
+    let home = tempfile::tempdir().unwrap();
+    let output = Command::new("gst-launch-1.0")
+        .args(["-q", "videotestsrc", "num-buffers=2", "!", "video/x-raw,width=16,height=16", "!"])
+        .args(["kizunasr", "provider=cpu", "!", "fakesink"])
+        .env("GST_PLUGIN_PATH", library.parent().unwrap())
+        .env("GST_REGISTRY", home.path().join("registry.bin"))
+        .env("KIZUNA_MODEL_PATH", root.join("models"))
+        .env("HOME", home.path())
+        .env_remove("XDG_CACHE_HOME")
+        .env_remove("XDG_STATE_HOME")
+        .env_remove("ORT_DISABLE_TELEMETRY")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found = Command::new("find").arg(home.path()).output().unwrap();
+    let found = String::from_utf8_lossy(&found.stdout).to_lowercase();
+    assert!(found.contains("registry.bin") && !found.contains("onnxruntime"), "{found}");
 }
 
 /// The plugin as cargo built it for these tests: beside or above the test program.

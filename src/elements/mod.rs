@@ -36,6 +36,7 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
     if log::set_logger(&*RUNTIME_LOG).is_ok() {
         log::set_max_level(log::LevelFilter::Debug);
     }
+    crate::engine::forbid_telemetry();
     kizunasr::register(plugin)?;
     kizunashader::register(plugin)?;
     kizunaupscale::register(plugin)

@@ -184,6 +184,12 @@ impl EngineError {
     }
 }
 
+/// Keeps runtimes that report to their makers from it. Called as early as can be; opening a runtime does it too.
+pub fn forbid_telemetry() {
+    #[cfg(feature = "onnx")]
+    ort::forbid_telemetry();
+}
+
 /// Opens `model` on `provider` for input tensors whose dimensions in memory order are `dims` (`None`: any; slower, for
 /// inspection).
 ///

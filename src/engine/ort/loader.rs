@@ -12,6 +12,7 @@ use ort::LoadDynamicError;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
+use super::telemetry;
 use crate::engine::library::{self, ONNX_RUNTIME};
 use crate::engine::{EngineError, EngineOptions};
 
@@ -45,6 +46,7 @@ pub(super) fn load(options: &EngineOptions) -> Result<&'static Loaded, EngineErr
 }
 
 fn open(path: PathBuf) -> Result<Loaded, EngineError> {
+    telemetry::forbid();
     let environment = ort::init_from(&path)
         .map_err(cause)
         .and_then(|builder| {

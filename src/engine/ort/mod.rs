@@ -2,6 +2,7 @@
 //!
 //! * `loader` opens the library, once per process;
 //! * `catalogue` has the execution providers' names, and says what to install where one is missing;
+//! * `telemetry` keeps it off the network;
 //! * `providers` asks for an execution provider;
 //! * `session` is the engine, `raw` the one between raw samples; `bound` holds inputs and outputs where the device has memory of its
 //!   own;
@@ -14,11 +15,13 @@ mod loader;
 mod providers;
 mod raw;
 mod session;
+mod telemetry;
 #[cfg(target_os = "linux")]
 mod vulkan;
 
 pub(super) use raw::open_raw;
 pub(super) use session::{identify, open};
+pub(super) use telemetry::forbid as forbid_telemetry;
 
 use super::{EngineOptions, Provider};
 
