@@ -164,6 +164,19 @@ pub(super) fn version(library: &Path) -> String {
     numbers.join(".")
 }
 
+/// The newest version of a library called `stem` in `beside` and where the system's own loader looks; empty if it is nowhere.
+pub(super) fn version_of(stem: &str, beside: Option<&Path>) -> String {
+    let start = format!("{}{stem}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let is_one = |path: &PathBuf| {
+        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(&start))
+    };
+    let folders = system_directories(&|name| std::env::var_os(name));
+    let files = beside.map(Path::to_owned).into_iter().chain(folders);
+    let files = files.flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten());
+    let files = files.filter_map(|entry| Some(entry.ok()?.path())).filter(is_one);
+    files.max_by(|a, b| compare_versions(a, b)).map(|path| version(&path)).unwrap_or_default()
+}
+
 fn compare_versions(a: &Path, b: &Path) -> Ordering {
     let numbers = |path: &Path| -> Vec<u32> {
         version(path).split('.').filter_map(|part| part.parse().ok()).collect()

@@ -11,13 +11,14 @@ use crate::upscale::raw::RawTiles;
 use crate::upscale::video::passes;
 use crate::upscale::{PixelFormat, VideoSpec};
 
-/// The entry of `provider-options` that turns it on: ours, not the provider's.
+/// The entry of `provider-options` that turns it on or off: ours, not the provider's.
 pub(super) const OPTION: &str = "wrapped";
 
 /// The direct way from `input` to `output`; `None` where it was not asked for, or only pictures can do what is asked.
 ///
 /// # Errors
-/// [`EngineError::Cancelled`]. Whatever else fails is a notice, as the way by pictures is open.
+/// [`EngineError::Cancelled`], and [`EngineError::OutOfMemory`], where smaller tiles may do. Whatever else fails is a notice, as the way
+/// by pictures is open.
 pub(super) fn open(
     loaded: &Loaded,
     config: &Config,
@@ -34,7 +35,7 @@ pub(super) fn open(
         || scaled != output.size
         || passes(input.size, output.size, contract.scale) != 1
         || contract.input.batch.or(config.batch_size).is_some_and(|batch| batch > 1);
-    if !is_asked_for(config) || !runs_graphs(choice.provider) || only_pictures {
+    if !is_wanted(config, choice.provider) || only_pictures {
         return Ok(None);
     }
     let mut options = engine_options(config, choice.precision);
@@ -61,7 +62,7 @@ pub(super) fn open(
     };
     match engine::open_raw(choice.provider, &loaded.source, &how, &options, cancel) {
         Ok(network) => Ok(Some(Direct::new(network, tiles, input, output, config.reuse_tolerance))),
-        Err(EngineError::Cancelled) => Err(EngineError::Cancelled),
+        Err(e @ (EngineError::Cancelled | EngineError::OutOfMemory(_))) => Err(e),
         Err(e) => {
             notices
                 .push(Notice(format!("{OPTION} is not used, frames go by way of pictures: {e}")));
@@ -70,12 +71,17 @@ pub(super) fn open(
     }
 }
 
-fn is_asked_for(config: &Config) -> bool {
+/// Whether frames go this way on `provider`: where they do not have to, it is for the user to say.
+fn is_wanted(config: &Config, provider: Provider) -> bool {
     let mut options = config.engine.provider_options.iter();
-    options.any(|(key, value)| key == OPTION && value != "0")
-}
-
-/// Whether `provider` is one of ONNX Runtime's.
-const fn runs_graphs(provider: Provider) -> bool {
-    !matches!(provider, Provider::Embedded | Provider::OpenVino)
+    let asked = options.find(|(key, _)| key == OPTION).map(|(_, value)| value != "0");
+    match provider {
+        // A processor is faster by rows and tiles; and WebGPU casts no bytes.
+        Provider::Embedded | Provider::OpenVino | Provider::WebGpu => false,
+        // Floats of a 4K frame are 100 MB to be brought back.
+        Provider::Cuda | Provider::TensorRt => asked.unwrap_or(true),
+        Provider::Cpu | Provider::DirectMl | Provider::CoreMl | Provider::MiGraphX => {
+            asked.unwrap_or(false)
+        }
+    }
 }

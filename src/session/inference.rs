@@ -86,6 +86,8 @@ pub(super) struct Inference {
     between: Vec<Vec<Plane>>,
     /// The short way, where there is one.
     short: Option<Short>,
+    /// Whether frames go by way of pictures whatever else there would be.
+    by_pictures: bool,
     /// Whether the last results were made of the frame before, so that what did not change can be kept.
     current: bool,
     /// Alpha for a network that wants it, where frames have none.
@@ -119,23 +121,14 @@ impl Inference {
         let mut choice = Choice { provider: loaded.info.provider, precision, shrink: 0 };
         let job = Job { loaded, config, input, output };
         notices.extend(job.shortfall(choice));
-        let direct =
-            direct::open(&job.loaded, &job.config, (input, output), choice, cancel, notices)?;
-        let networks = loop {
-            if direct.is_some() {
-                break Vec::new();
-            }
-            match job.build(choice, cancel, notices) {
-                Ok(networks) => break networks,
+        let (networks, short) = loop {
+            match job.open(choice, false, cancel, notices) {
+                Ok(ways) => break ways,
                 Err(e) => {
                     let can_shrink = job.loaded.contract.input.size().is_none();
                     choice = next_choice(choice, e.into(), &job.config, can_shrink, notices)?;
                 }
             }
-        };
-        let short = match direct {
-            Some(direct) => Some(Short::Direct(direct)),
-            None => job.stream(&networks).map(Short::Rows),
         };
         let setup = Arc::new(job.describe(&networks, short.as_ref()));
         Ok(Self {
@@ -147,6 +140,7 @@ impl Inference {
             between: Vec::new(),
             current: false,
             short,
+            by_pictures: false,
             opaque: Plane::default(),
         })
     }
@@ -209,7 +203,8 @@ impl Inference {
         notices: &mut Vec<Notice>,
     ) -> Result<Option<Outcome>, SessionError> {
         if self.networks.is_empty() && !self.plain_from_here {
-            // A flush came while they were rebuilt.
+            // This frame cannot go the direct way; or a flush came while they were rebuilt.
+            self.by_pictures = true;
             self.rebuild(cancel, notices)?;
         }
         while !self.plain_from_here {
@@ -271,15 +266,21 @@ impl Inference {
             // Its own fault: the next one may be well.
             return Err(error);
         }
-        if matches!(self.short, Some(Short::Direct(_))) && !error.is_cancelled() {
+        let direct = match &self.short {
+            Some(Short::Direct(direct)) => Some(direct.plan().can_shrink()),
+            _ => None,
+        };
+        if direct.is_some() && !error.is_cancelled() && !error.is_out_of_memory() {
             notices.push(Notice(format!("{error}; going on by way of pictures")));
+            self.by_pictures = true;
             match self.rebuild(cancel, notices) {
                 Ok(()) => return Ok(()),
                 Err(e) => error = e.into(),
             }
         }
         loop {
-            let can_shrink = self.networks.iter().all(|n| n.plan().can_shrink());
+            let can_shrink =
+                direct.unwrap_or(true) && self.networks.iter().all(|n| n.plan().can_shrink());
             match next_choice(self.choice, error, &self.job.config, can_shrink, notices) {
                 Ok(choice) => self.choice = choice,
                 Err(e) if self.job.config.fallback.resize && !e.is_cancelled() => {
@@ -300,8 +301,8 @@ impl Inference {
     fn rebuild(&mut self, cancel: &Cancel, notices: &mut Vec<Notice>) -> Result<(), EngineError> {
         // The old engines' memory is given back first.
         self.release();
-        self.networks = self.job.build(self.choice, cancel, notices)?;
-        self.short = self.job.stream(&self.networks).map(Short::Rows);
+        (self.networks, self.short) =
+            self.job.open(self.choice, self.by_pictures, cancel, notices)?;
         self.setup = Arc::new(self.job.describe(&self.networks, self.short.as_ref()));
         Ok(())
     }
@@ -319,6 +320,26 @@ impl Job {
     fn shortfall(&self, choice: Choice) -> Option<Notice> {
         let room = Room::of(choice.provider, &engine_options(&self.config, choice.precision));
         tiles::shortfall(room, self.config.memory_limit, &self.input, &self.output)
+    }
+
+    /// What runs frames: networks, and the short way where there is one.
+    fn open(
+        &self,
+        choice: Choice,
+        by_pictures: bool,
+        cancel: &Cancel,
+        notices: &mut Vec<Notice>,
+    ) -> Result<(Vec<Network>, Option<Short>), EngineError> {
+        if !by_pictures {
+            let specs = (self.input, self.output);
+            let direct = direct::open(&self.loaded, &self.config, specs, choice, cancel, notices)?;
+            if let Some(direct) = direct {
+                return Ok((Vec::new(), Some(Short::Direct(direct))));
+            }
+        }
+        let networks = self.build(choice, cancel, notices)?;
+        let short = self.stream(&networks).map(Short::Rows);
+        Ok((networks, short))
     }
 
     /// Plans tiles and opens engines.

@@ -34,7 +34,9 @@ fn worst(a: &Frame, b: &Frame) -> i32 {
 fn frames_are_what_they_are_by_way_of_pictures() {
     let _one = one_at_a_time();
     let Some(loaded) = shipped(Cpu, MODEL) else { return };
-    for (format, edge) in [(PixelFormat::Rgb, 1), (PixelFormat::Nv12, 8)] {
+    for (format, edge) in
+        [(PixelFormat::Rgb, 1), (PixelFormat::Nv12, 8), (PixelFormat::P010_10le, 32 << 6)]
+    {
         let size = Size::new(150, 90);
         let specs = (video(format, size), video(format, Size::new(300, 180)));
         let src = drawn(format, size, 5);
@@ -44,13 +46,16 @@ fn frames_are_what_they_are_by_way_of_pictures() {
             assert!(!work.setup().is_streamed);
             process(&mut work, &src, specs.1)
         };
-        for tile in [None, Some(64)] {
-            let mut work = open(&loaded, wrapped(tile, None), specs);
+        // Handed over, and bound as on a GPU.
+        for (tile, bind) in [(None, "0"), (Some(64), "0"), (None, "1"), (Some(64), "1")] {
+            let mut config = wrapped(tile, None);
+            config.engine.provider_options.push(("bind".into(), bind.into()));
+            let mut work = open(&loaded, config, specs);
             let setup = work.setup();
             assert!(setup.is_streamed && (setup.tiles > 1) == tile.is_some(), "{setup:?}");
             let frame = process(&mut work, &src, specs.1);
             let worst = worst(&by_pictures, &frame);
-            println!("{}, tiles of {tile:?}: {worst}", format.name());
+            println!("{}, tiles of {tile:?}, bind={bind}: {worst}", format.name());
             assert!(worst <= edge);
         }
     }

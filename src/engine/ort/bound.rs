@@ -1,17 +1,14 @@
-//! An input and an output that stay where they are: in memory that the device reads at full speed, and on the device.
+//! Inputs and outputs that stay where they are: in memory that the device reads at full speed, and on the device.
 //!
-//! A run copies the input up, runs, and copies the output down. As nothing ever lies anywhere else, a device may record a run once
+//! A run copies the inputs up, runs, and copies the outputs down. As nothing ever lies anywhere else, a device may record a run once
 //! and repeat it as one command (CUDA graphs).
 
-use half::f16;
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{IoBinding, RunOptions, Session};
 use ort::value::{DynTensor, PrimitiveTensorElementType, TensorElementType, ValueType};
 use parking_lot::RwLock;
 
-use super::session::take;
 use crate::engine::{EngineOptions, Provider};
-use crate::upscale::{Samples, Tensor};
 
 /// Where a provider's tensors lie.
 #[derive(Debug, Clone)]
@@ -50,8 +47,7 @@ impl Port {
         session: &Session,
         places: &Places,
         kind: MemoryType,
-        element: TensorElementType,
-        dims: &[i64],
+        (element, dims): (TensorElementType, &[i64]),
     ) -> ort::Result<Self> {
         let tensor = |place: &AllocationDevice, kind| {
             let memory = MemoryInfo::new(place.clone(), places.id, AllocatorType::Device, kind)?;
@@ -63,11 +59,11 @@ impl Port {
     }
 }
 
-/// A session's input and output.
+/// A session's inputs and outputs.
 pub(super) struct Bound {
     binding: IoBinding,
-    input: Port,
-    output: Port,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
     has_run: bool,
 }
 
@@ -75,51 +71,75 @@ pub(super) struct Bound {
 static RECORDING: RwLock<()> = RwLock::new(());
 
 impl Bound {
-    /// Binds both of `session`'s, for inputs of `dims`; `None` where it does not say how large its output will be.
-    pub fn new(session: &Session, places: &Places, dims: [usize; 4]) -> ort::Result<Option<Self>> {
-        let ([from], [to]) = (session.inputs(), session.outputs()) else { return Ok(None) };
-        let (Some((from_type, _)), Some((to_type, to_dims))) =
-            (tensor(from.dtype()), tensor(to.dtype()))
-        else {
-            return Ok(None);
-        };
-        if to_dims.iter().any(|&n| n <= 0) {
-            return Ok(None);
-        }
-        let dims = dims.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
-        let input = Port::new(session, places, MemoryType::CPUInput, from_type, &dims)?;
-        let mut output = Port::new(session, places, MemoryType::CPUOutput, to_type, to_dims)?;
+    /// Binds all of `session`'s, in its order; `dims` are the first input's where the graph leaves them open. `None` where it does not
+    /// say how large an output will be.
+    pub fn new(
+        session: &Session,
+        places: &Places,
+        dims: Option<[usize; 4]>,
+    ) -> ort::Result<Option<Self>> {
+        let given = dims.map(|dims| dims.map(|n| i64::try_from(n).unwrap_or(i64::MAX)));
         let mut binding = session.create_binding()?;
-        binding.bind_input(from.name(), &input.device)?;
-        binding.bind_output(to.name(), &mut output.device)?;
-        Ok(Some(Self { binding, input, output, has_run: false }))
+        let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
+        for port in session.inputs() {
+            let Some((element, shape)) = tensor(port.dtype()) else { return Ok(None) };
+            let given = given.as_ref().filter(|_| inputs.is_empty()).map(|dims| dims.as_slice());
+            let Some(shape) = given.or_else(|| known(shape)) else { return Ok(None) };
+            let bound = Port::new(session, places, MemoryType::CPUInput, (element, shape))?;
+            binding.bind_input(port.name(), &bound.device)?;
+            inputs.push(bound);
+        }
+        for port in session.outputs() {
+            let Some((element, shape)) = tensor(port.dtype()) else { return Ok(None) };
+            let Some(shape) = known(shape) else { return Ok(None) };
+            let mut bound = Port::new(session, places, MemoryType::CPUOutput, (element, shape))?;
+            binding.bind_output(port.name(), &mut bound.device)?;
+            outputs.push(bound);
+        }
+        Ok(Some(Self { binding, inputs, outputs, has_run: false }))
     }
 
-    /// Runs `session` on `input`, which must be of the dimensions that it was bound for.
-    pub fn run(
+    /// Copies `samples` to where the input `index` is taken from.
+    ///
+    /// # Errors
+    /// If it is of another type or size.
+    pub fn fill<T: PrimitiveTensorElementType>(
         &mut self,
-        session: &mut Session,
-        input: &Tensor,
-        options: &RunOptions,
+        index: usize,
+        samples: impl ExactSizeIterator<Item = T>,
     ) -> ort::Result<()> {
+        let port = self.inputs.get_mut(index).ok_or_else(|| ort::Error::new("no such input"))?;
+        let (_, target) = port.host.try_extract_tensor_mut::<T>()?;
+        if target.len() != samples.len() {
+            return Err(ort::Error::new(format!(
+                "the input has {} elements, and {} are bound",
+                samples.len(),
+                target.len()
+            )));
+        }
+        target.iter_mut().zip(samples).for_each(|(to, from)| *to = from);
+        Ok(())
+    }
+
+    /// Runs `session` on what was filled in.
+    pub fn run(&mut self, session: &mut Session, options: &RunOptions) -> ort::Result<()> {
         let first = (!self.has_run).then(|| RECORDING.write());
         let later = self.has_run.then(|| RECORDING.read());
-        match &input.samples {
-            Samples::F32(samples) => fill::<f32>(&mut self.input.host, samples),
-            Samples::F16(samples) => fill::<f16>(&mut self.input.host, samples),
-            Samples::U8(samples) => fill::<u8>(&mut self.input.host, samples),
-        }?;
-        self.input.host.copy_into(&mut self.input.device)?;
+        for port in &mut self.inputs {
+            port.host.copy_into(&mut port.device)?;
+        }
         session.run_binding_with_options(&self.binding, options)?;
-        self.output.device.copy_into(&mut self.output.host)?;
+        for port in &mut self.outputs {
+            port.device.copy_into(&mut port.host)?;
+        }
         self.has_run = true;
         drop((first, later));
         Ok(())
     }
 
-    /// Copies what came of the last run to `output`.
-    pub fn take(&self, output: &mut Tensor) -> Result<(), crate::engine::EngineError> {
-        take(&self.output.host, output)
+    /// What the last run gave as output `index`.
+    pub fn output(&self, index: usize) -> Option<&DynTensor> {
+        self.outputs.get(index).map(|port| &port.host)
     }
 }
 
@@ -130,18 +150,7 @@ fn tensor(value: &ValueType) -> Option<(TensorElementType, &[i64])> {
     }
 }
 
-fn fill<T: PrimitiveTensorElementType + Copy>(
-    tensor: &mut DynTensor,
-    samples: &[T],
-) -> ort::Result<()> {
-    let (_, target) = tensor.try_extract_tensor_mut::<T>()?;
-    if target.len() != samples.len() {
-        return Err(ort::Error::new(format!(
-            "the input has {} elements, and {} are bound",
-            samples.len(),
-            target.len()
-        )));
-    }
-    target.copy_from_slice(samples);
-    Ok(())
+/// `dims`, if all of them are known.
+fn known(dims: &[i64]) -> Option<&[i64]> {
+    dims.iter().all(|&n| n > 0).then_some(dims)
 }

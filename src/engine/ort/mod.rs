@@ -4,6 +4,7 @@
 //! * `catalogue` has the execution providers' names, and says what to install where one is missing;
 //! * `telemetry` keeps it off the network;
 //! * `providers` asks for an execution provider;
+//! * `make` makes sessions of both, `tuning` says what providers are told that nobody asked for;
 //! * `session` is the engine, `raw` the one between raw samples; `bound` holds inputs and outputs where the device has memory of its
 //!   own;
 //! * `alone` lets WebGPU's engines go one by one, and `vulkan` says whether there is a GPU for them.
@@ -12,10 +13,12 @@ mod alone;
 mod bound;
 mod catalogue;
 mod loader;
+mod make;
 mod providers;
 mod raw;
 mod session;
 mod telemetry;
+mod tuning;
 #[cfg(target_os = "linux")]
 mod vulkan;
 

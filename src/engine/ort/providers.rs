@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use super::catalogue::{self, Entry, Plugin, invalid, unavailable};
 use super::loader::Loaded;
 use super::message;
+use super::tuning::Tuning;
 use crate::engine::{EngineError, EngineOptions, Precision, Provider, failure};
 
 /// The CPU provider's device.
@@ -29,6 +30,7 @@ pub(super) fn register(
     builder: SessionBuilder,
     loaded: &Loaded,
     options: &EngineOptions,
+    tuning: Tuning,
 ) -> Result<(SessionBuilder, String), EngineError> {
     let Some(entry) = catalogue::entry(provider) else {
         failure::only_fp32(provider, options.precision)?;
@@ -46,9 +48,9 @@ pub(super) fn register(
         .filter(usable)
         .find_map(|plugin| Some((plugin, find(plugin, loaded, options)?)));
     match (built_in, plugin) {
-        (true, None) => register_classic(provider, entry, builder, options),
+        (true, None) => register_classic(provider, entry, builder, options, tuning),
         (true, Some((plugin, library))) => {
-            register_classic(provider, entry, builder.clone(), options).or_else(|classic| {
+            register_classic(provider, entry, builder.clone(), options, tuning).or_else(|classic| {
                 log::info!("{classic}; trying {}", library.display());
                 register_plugin(provider, plugin, &library, builder, loaded, options)
             })
@@ -75,11 +77,12 @@ fn neither(provider: Provider, entry: &Entry, loaded: &Loaded) -> EngineError {
     }
 }
 
-/// What the classic form is told: device, precision, and `provider-options` last, so that they win.
+/// What the classic form is told: device, precision, what makes it fast, and `provider-options` last, so that they win.
 fn settings(
     provider: Provider,
     entry: &Entry,
     options: &EngineOptions,
+    tuning: Tuning,
 ) -> Result<Vec<(String, String)>, EngineError> {
     let mut pairs = Vec::new();
     if let Some(device) = &options.device {
@@ -97,6 +100,8 @@ fn settings(
         (Provider::Cuda | Provider::DirectMl | Provider::WebGpu, Precision::Fp16) => {}
         (_, precision) => failure::only_fp32(provider, precision)?,
     }
+    let tuned = tuning.settings(provider, options);
+    pairs.extend(tuned.into_iter().map(|(key, value)| (key.to_owned(), value)));
     pairs.extend(options.provider_options.iter().cloned());
     without_zeros(provider, pairs)
 }
@@ -134,8 +139,9 @@ fn register_classic(
     entry: &Entry,
     mut builder: SessionBuilder,
     options: &EngineOptions,
+    tuning: Tuning,
 ) -> Result<(SessionBuilder, String), EngineError> {
-    let pairs = &settings(provider, entry, options)?;
+    let pairs = &settings(provider, entry, options, tuning)?;
     let b = &mut builder;
     match provider {
         Provider::Cuda => with_options(CUDA::default(), pairs).register(b),

@@ -1,12 +1,14 @@
 //! Networks between raw samples.
 
-use std::num::NonZero;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use ort::session::{RunOptions, Session, SessionInputValue, SessionOutputs};
-use ort::value::{PrimitiveTensorElementType, Tensor};
+use ort::session::{RunOptions, Session, SessionInputValue};
+use ort::value::{PrimitiveTensorElementType, Tensor, TensorValueTypeMarker, Value};
 
-use super::{loader, message, providers};
+use super::bound::Bound;
+use super::make::{Made, Recipe};
+use super::{loader, message};
 use crate::engine::raw::RawNetwork;
 use crate::engine::{
     Cancel, EngineError, EngineInfo, EngineOptions, ModelSource, Precision, Provider, failure,
@@ -24,28 +26,22 @@ pub(in crate::engine) fn open_raw(
     options: &EngineOptions,
 ) -> Result<Box<dyn RawNetwork>, EngineError> {
     let loaded = loader::load(options)?;
-    let refused = |e: ort::Error| failure::model(&loaded.name, model, message(&e));
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let builder = Session::builder(&loaded.environment)
-        .and_then(|b| Ok(b.with_memory_pattern(true)?))
-        .and_then(|b| Ok(b.with_deterministic_compute(true)?))
-        .and_then(|b| Ok(b.with_intra_threads(threads)?))
-        // As for other networks: threads that wait by spinning take the processor from everybody else.
-        .and_then(|b| Ok(b.with_config_entry("session.intra_op.allow_spinning", "0")?))
-        .map_err(refused)?;
-    let (mut builder, device) = providers::register(provider, builder, loaded, options)?;
-    let session = builder.commit_from_memory(&wrapped.bytes).map_err(refused)?;
+    let model = &ModelSource { bytes: wrapped.bytes.clone(), path: None, ..model.clone() };
+    let recipe = Recipe { provider, loaded, model, file: None, dims: None, options };
+    let Made { session, bound, device } = recipe.make(Ok)?;
     let precision = match options.precision {
         Precision::Auto => Precision::Fp32,
         precision => precision,
     };
     let info = EngineInfo { provider, runtime: loaded.name.clone(), device, precision };
-    let run_options = RunOptions::new().map_err(refused)?;
-    Ok(Box::new(Raw { info, session, run_options, wrapped }))
+    let run_options = RunOptions::new().map_err(|e| recipe.refused(&e))?;
+    Ok(Box::new(Raw { info, bound, session, run_options, wrapped }))
 }
 
 struct Raw {
     info: EngineInfo,
+    /// Before the session, whose memory it is.
+    bound: Option<Bound>,
     session: Session,
     run_options: RunOptions,
     wrapped: Wrapped,
@@ -63,77 +59,103 @@ impl RawNetwork for Raw {
         cancel: &Cancel,
     ) -> Result<bool, EngineError> {
         let failed = |e: ort::Error| failure::run(message(&e));
-        let Self { session, run_options, wrapped, .. } = self;
+        let Self { session, bound, run_options, wrapped, .. } = self;
         if inputs.len() != wrapped.inputs.len() {
             let (wanted, given) = (wrapped.inputs.len(), inputs.len());
             return Err(failure::run(format!("{given} planes came where {wanted} are needed")));
         }
         run_options.unterminate().map_err(failed)?;
-        let values: Result<Vec<_>, _> = wrapped
-            .inputs
-            .iter()
-            .zip(inputs)
-            .map(|(port, bytes)| Ok((port.name.as_str(), value(port, bytes)?)))
-            .collect();
-        let (values, run_options) = (values.map_err(failed)?, &*run_options);
-        std::thread::scope(|scope| {
-            let (done, wait) = std::sync::mpsc::channel::<()>();
-            scope.spawn(move || {
-                while let Err(std::sync::mpsc::RecvTimeoutError::Timeout) =
-                    wait.recv_timeout(LOOK_AT_CANCEL)
-                {
-                    if cancel.is_raised() {
-                        // If it fails the run only takes longer to end.
-                        let _ = run_options.terminate();
+        stopped_by(cancel, run_options, || match bound {
+            Some(bound) => {
+                let filled = inputs.iter().enumerate().try_for_each(|(i, bytes)| {
+                    match wrapped.inputs[i].sample_bytes {
+                        1 => bound.fill(i, bytes.iter().copied()),
+                        _ => bound.fill(i, samples_of(bytes)),
                     }
-                }
-            });
-            let result = session.run_with_options(values, run_options);
-            drop(done);
-            match result {
-                Err(_) if cancel.is_raised() => Err(EngineError::Cancelled),
-                result => take(&result.map_err(failed)?, wrapped, outputs),
+                });
+                let ran = filled.and_then(|()| bound.run(session, run_options));
+                ran.map_err(failed)?;
+                take(|_, index| bound.output(index), wrapped, outputs)
+            }
+            None => {
+                let ports = wrapped.inputs.iter().zip(inputs);
+                let values: ort::Result<Vec<_>> = ports
+                    .map(|(port, bytes)| Ok((port.name.as_str(), value(port, bytes)?)))
+                    .collect();
+                let given = values.map_err(failed)?;
+                let made = session.run_with_options(given, run_options).map_err(failed)?;
+                take(|name, _| made.get(name), wrapped, outputs)
             }
         })
     }
+}
+
+/// Does `run`, which `cancel` ends early.
+fn stopped_by<T>(
+    cancel: &Cancel,
+    options: &RunOptions,
+    run: impl FnOnce() -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    std::thread::scope(|scope| {
+        let (done, wait) = std::sync::mpsc::channel::<()>();
+        scope.spawn(move || {
+            while let Err(RecvTimeoutError::Timeout) = wait.recv_timeout(LOOK_AT_CANCEL) {
+                if cancel.is_raised() {
+                    // If it fails the run only takes longer to end.
+                    let _ = options.terminate();
+                }
+            }
+        });
+        let result = run();
+        drop(done);
+        result.map_err(|error| if cancel.is_raised() { EngineError::Cancelled } else { error })
+    })
+}
+
+/// Samples of two bytes, little endian.
+fn samples_of(bytes: &[u8]) -> impl ExactSizeIterator<Item = u16> {
+    bytes.as_chunks().0.iter().map(|&pair| u16::from_le_bytes(pair))
 }
 
 /// A plane as ONNX Runtime takes it.
 fn value(port: &PlanePort, bytes: &[u8]) -> ort::Result<SessionInputValue<'static>> {
     Ok(match port.sample_bytes {
         1 => Tensor::from_array((port.dims, bytes.to_vec()))?.into(),
-        _ => {
-            let samples: Vec<_> =
-                bytes.as_chunks().0.iter().map(|&b| u16::from_le_bytes(b)).collect();
-            Tensor::from_array((port.dims, samples))?.into()
-        }
+        _ => Tensor::from_array((port.dims, samples_of(bytes).collect::<Vec<_>>()))?.into(),
     })
 }
 
-/// Copies what came out; whether it is finite.
-fn take(
-    from: &SessionOutputs,
+/// Copies what came out, each `output` by its name and place; whether it is finite.
+fn take<'a, V: TensorValueTypeMarker + 'a>(
+    output: impl Fn(&str, usize) -> Option<&'a Value<V>>,
     wrapped: &Wrapped,
     to: &mut Vec<Vec<u8>>,
 ) -> Result<bool, EngineError> {
-    fn samples<'a, T: PrimitiveTensorElementType>(
-        from: &'a SessionOutputs,
-        name: &str,
-    ) -> Result<&'a [T], EngineError> {
-        let value = from.get(name).ok_or_else(|| failure::run(format!("it gave no '{name}'")))?;
-        let tensor = value.try_extract_tensor::<T>();
-        tensor.map(|(_, samples)| samples).map_err(|e| failure::run(message(&e)))
-    }
+    let find = |name: &str, index| {
+        output(name, index).ok_or_else(|| failure::run(format!("it gave no '{name}'")))
+    };
     to.resize_with(wrapped.outputs.len(), Vec::new);
-    for (port, bytes) in wrapped.outputs.iter().zip(to) {
+    for (index, (port, bytes)) in wrapped.outputs.iter().zip(to).enumerate() {
+        let value = find(&port.name, index)?;
         bytes.clear();
         match port.sample_bytes {
-            1 => bytes.extend_from_slice(samples::<u8>(from, &port.name)?),
+            1 => bytes.extend_from_slice(samples::<u8, V>(value)?),
             _ => {
-                let samples = samples::<u16>(from, &port.name)?;
-                bytes.extend(samples.iter().flat_map(|v| v.to_le_bytes()));
+                bytes.extend(
+                    samples::<u16, V>(value)?.iter().flat_map(|sample| sample.to_le_bytes()),
+                );
             }
         }
     }
-    Ok(samples::<f32>(from, &wrapped.finite)?.iter().all(|v| v.is_finite()))
+    let finite = find(&wrapped.finite, wrapped.outputs.len())?;
+    Ok(samples::<f32, V>(finite)?.iter().all(|v| v.is_finite()))
+}
+
+fn samples<T, V>(value: &Value<V>) -> Result<&[T], EngineError>
+where
+    T: PrimitiveTensorElementType,
+    V: TensorValueTypeMarker,
+{
+    let tensor = value.try_extract_tensor::<T>();
+    tensor.map(|(_, samples)| samples).map_err(|e| failure::run(message(&e)))
 }

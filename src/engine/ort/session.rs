@@ -1,7 +1,6 @@
 //! One session: a model for one shape on one provider.
 
 use std::collections::BTreeMap;
-use std::num::NonZero;
 use std::sync::Arc;
 
 use half::f16;
@@ -11,9 +10,9 @@ use ort::value::{
     PrimitiveTensorElementType, TensorElementType, TensorRef, TensorValueTypeMarker, Value,
 };
 
-use super::bound::{Bound, Places};
-use super::loader::{self, Loaded};
-use super::{alone, catalogue, message, providers};
+use super::bound::Bound;
+use super::make::{Made, Recipe};
+use super::{alone, catalogue, loader, message, providers};
 use crate::engine::buffer::{self, Sample};
 use crate::engine::signature::{Dim, Signature};
 use crate::engine::worker::Worker;
@@ -22,15 +21,6 @@ use crate::engine::{
     failure,
 };
 use crate::upscale::{Samples, Tensor};
-
-/// Threads of the CPU provider, in `provider-options`; every key there but these is an entry of the session's configuration.
-const THREADS: &str = "intra_op_num_threads";
-
-/// Whether the CPU provider's input and output are bound once, as a GPU's are: to try that way where there is no GPU.
-const BIND: &str = "bind";
-
-/// Whether its threads wait for work by spinning.
-const SPINNING: &str = "session.intra_op.allow_spinning";
 
 /// Opens `model` on `provider`.
 pub(in crate::engine) fn open(
@@ -45,25 +35,16 @@ pub(in crate::engine) fn open(
     }
     let loaded = loader::load(options)?;
     let _alone = alone::wait(provider);
-    let refused = |e: ort::Error| refused(provider, loaded, model, message(&e));
-    let make = || -> Result<(Session, String), EngineError> {
-        let builder = builder(provider, loaded, options).map_err(refused)?;
-        let builder = fix_dims(builder, signature, dims).map_err(refused)?;
-        let (mut builder, device) = providers::register(provider, builder, loaded, options)?;
-        let session = match &model.path {
-            // Only from a file does ONNX Runtime know the folder in which the weights lie.
-            Some(path) if signature.external_data => builder.commit_from_file(path),
-            _ => builder.commit_from_memory(&model.bytes),
-        };
-        Ok((session.map_err(refused)?, device))
+    let recipe = Recipe {
+        provider,
+        loaded,
+        model,
+        file: model.path.as_deref().filter(|_| signature.external_data),
+        dims,
+        options,
     };
-    let (session, device) = make()?;
-    let bound = match (places(provider, options), dims) {
-        (Some(places), Some(dims)) => Bound::new(&session, &places, dims).map_err(refused)?,
-        _ => None,
-    };
-
-    let run_options = Arc::new(RunOptions::new().map_err(refused)?);
+    let Made { session, bound, device } = recipe.make(|b| fix_dims(b, signature, dims))?;
+    let run_options = Arc::new(RunOptions::new().map_err(|e| recipe.refused(&e))?);
     let stop = {
         let run_options = Arc::clone(&run_options);
         Box::new(move || {
@@ -80,68 +61,11 @@ pub(in crate::engine) fn open(
     Ok(Box::new(Worker::spawn(alone::wrap(Box::new(engine)), stop)?))
 }
 
-/// Where tensors lie that are bound once; `None`: nowhere, they are handed over as they are.
-fn places(provider: Provider, options: &EngineOptions) -> Option<Places> {
-    let is_asked = options.provider_options.iter().any(|(key, value)| key == BIND && value != "0");
-    match provider {
-        Provider::Cpu => is_asked.then_some(Places::CPU),
-        _ => Places::of(provider, options),
-    }
-}
-
 /// What runs on the CPU provider.
 pub(in crate::engine) fn identify(options: &EngineOptions) -> Result<EngineInfo, EngineError> {
     let runtime = loader::load(options)?.name.clone();
     let (provider, precision) = (Provider::Cpu, Precision::Fp32);
     Ok(EngineInfo { provider, runtime, device: providers::CPU.into(), precision })
-}
-
-/// A refused model, or a device that turns out to be missing only when the session is made.
-fn refused(provider: Provider, loaded: &Loaded, model: &ModelSource, text: &str) -> EngineError {
-    const DEVICE: [&str; 8] = [
-        "CUDA failure",
-        "CUDA error",
-        "CUDNN failure",
-        "cudaError",
-        "driver",
-        "no CUDA-capable",
-        "No supported adapters",
-        "adapter",
-    ];
-    let about_device = provider != Provider::Cpu && DEVICE.iter().any(|part| text.contains(part));
-    if let Some(error) = catalogue::bad_options(provider, text) {
-        return error;
-    }
-    if about_device && !failure::is_out_of_memory(text) {
-        return catalogue::unavailable(provider, text);
-    }
-    failure::model(&loaded.name, model, text)
-}
-
-fn builder(
-    provider: Provider,
-    loaded: &Loaded,
-    options: &EngineOptions,
-) -> ort::Result<SessionBuilder> {
-    let own = if provider == Provider::Cpu { options.provider_options.as_slice() } else { &[] };
-    let threads = own.iter().find(|(key, _)| key == THREADS).and_then(|(_, n)| n.parse().ok());
-    let mut builder = Session::builder(&loaded.environment)?
-        .with_memory_pattern(true)?
-        .with_deterministic_compute(true)?
-        // ONNX Runtime counts the machine's cores; this also counts what a container may use of them.
-        .with_intra_threads(threads.unwrap_or_else(processors))?;
-    if !own.iter().any(|(key, _)| key == SPINNING) {
-        // Threads that wait by spinning take the processor from everybody else: a third of all its time, measured.
-        builder = builder.with_config_entry(SPINNING, "0")?;
-    }
-    for (key, value) in own.iter().filter(|(key, _)| ![THREADS, BIND].contains(&key.as_str())) {
-        builder = builder.with_config_entry(key, value)?;
-    }
-    Ok(builder)
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// Gives the input's symbols their numbers, so that shapes are known when the graph is optimised.
@@ -195,9 +119,14 @@ impl Engine for Ort {
             return Err(EngineError::Cancelled);
         }
         if let Some(bound) = &mut self.bound {
-            return match bound.run(&mut self.session, input, &self.run_options) {
+            fill(bound, input).map_err(failed)?;
+            return match bound.run(&mut self.session, &self.run_options) {
                 Err(_) if abandoned.is_raised() => Err(EngineError::Cancelled),
-                ran => ran.map_err(failed).and_then(|()| bound.take(output)),
+                ran => {
+                    ran.map_err(failed)?;
+                    let first = bound.output(0).ok_or_else(|| failure::run("it gave no output"))?;
+                    take(first, output)
+                }
             };
         }
         let inputs = vec![(self.input.as_str(), view(input).map_err(failed)?)];
@@ -222,8 +151,16 @@ fn view(input: &Tensor) -> ort::Result<SessionInputValue<'_>> {
     })
 }
 
+fn fill(bound: &mut Bound, input: &Tensor) -> ort::Result<()> {
+    match &input.samples {
+        Samples::F32(samples) => bound.fill(0, samples.iter().copied()),
+        Samples::F16(samples) => bound.fill(0, samples.iter().copied()),
+        Samples::U8(samples) => bound.fill(0, samples.iter().copied()),
+    }
+}
+
 /// Copies `value` to `output`.
-pub(super) fn take<V: TensorValueTypeMarker + ?Sized>(
+fn take<V: TensorValueTypeMarker + ?Sized>(
     value: &Value<V>,
     output: &mut Tensor,
 ) -> Result<(), EngineError> {
