@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
-use crate::support::{QUICK, assert_nothing_leaks, buffer, element, harness, launch, video};
+use crate::support::{
+    QUICK, assert_nothing_leaks, buffer, element, harness, launch, play_pipeline, stat, video,
+};
 
 #[test]
 fn nothing_leaks() {
@@ -100,4 +102,43 @@ fn memory_limit_is_kept() {
     let peak = peak_mib(launch(&line).stdout(Stdio::null()).spawn().unwrap());
     println!("{size}, memory-limit {limit_mib} MiB: peak {peak} MiB");
     assert!(peak < most_mib, "{peak} MiB");
+}
+
+/// Less memory is smaller tiles: every frame comes, and nobody sees it.
+#[test]
+fn memory_limits_change_no_picture() {
+    let dir = tempfile::tempdir().unwrap();
+    crate::support::init();
+    let run = |name: &str, rest: &str| {
+        let file = dir.path().join(name);
+        let pipeline = gst::parse::launch(&format!(
+            "videotestsrc num-buffers=2 pattern=zone-plate kx2=20 ky2=20 kt=3 ! video/x-raw,format=I420,width=1280,height=720 ! \
+             kizunasr name=sr provider=cpu reuse-tolerance=-1 fallback=tile {rest} ! video/x-raw,format=I420 ! \
+             filesink location={}",
+            file.display()
+        ))
+        .unwrap();
+        let element = pipeline.clone().downcast::<gst::Pipeline>().unwrap().by_name("sr").unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let watched = element.clone();
+        element.static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            let _ = tell.send(stat::<u32>(&watched, "tiles-per-frame"));
+            gst::PadProbeReturn::Ok
+        });
+        let said = play_pipeline(pipeline);
+        assert!(said.errors.is_empty(), "{said:?}");
+        (std::fs::read(file).unwrap(), told.iter().next().unwrap())
+    };
+    let (whole, _) = run("whole", "");
+    assert_eq!(whole.len(), 2 * 2560 * 1440 * 3 / 2);
+    let mut most = 0;
+    for mib in [4096_u64, 1024, 512, 192] {
+        let (limited, tiles) = run("limited", &format!("memory-limit={}", mib << 20));
+        assert_eq!(limited.len(), whole.len(), "{mib} MiB");
+        let worst = whole.iter().zip(&limited).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        println!("{mib} MiB: {tiles} tiles, at most {worst} codes of difference");
+        assert!(worst <= 1 && tiles >= most, "{mib} MiB: {worst} codes, {tiles} tiles");
+        most = tiles;
+    }
+    assert!(most > 1);
 }

@@ -40,6 +40,7 @@ cargo xtask COMMAND
                  --split SIZE             the archive in parts (60M, 1G) with checksums and join.sh, in OUT.parts
                  --runtimes A,B           of runtimes/; else all    --models A,B   of models/; else all
                  --gpu, --cuda            ONNX Runtime's providers for graphics devices; NVIDIA's libraries for its CUDA one
+                 --benches                the programs that benches/gpu/run.sh runs
                  --built FOLDER           what is built there already (say target/debug), instead of a release build
   test           setup, then every check and test: what continuous integration runs
 ";
@@ -71,6 +72,7 @@ fn run() -> Result<()> {
             Long("with-gstreamer") => bundled.gstreamer = true,
             Long("gpu") => bundled.gpu = true,
             Long("cuda") => bundled.cuda = true,
+            Long("benches") => bundled.benches = true,
             Long("split") => bundled.split = Some(bundle::parse_size(&args.value()?.string()?)?),
             Long("runtimes") => bundled.runtimes = Some(list(&args.value()?.string()?)),
             Long("models") => bundled.models = Some(list(&args.value()?.string()?)),

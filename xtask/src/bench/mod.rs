@@ -55,7 +55,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         .collect();
     ensure!(!cases.is_empty(), "no case's name holds '{}'", options.only.as_deref().unwrap_or(""));
     setup::all(root)?;
-    let pipeline = build(root)?;
+    let pipeline = build(root, "pipeline")?;
     let begun = Instant::now();
 
     progress::step("peers and clips");
@@ -85,18 +85,15 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     report.write(root, !options.quick && options.only.is_none())
 }
 
-/// Builds the plugin and our program that runs a pipeline, and says where that is.
-fn build(root: &Path) -> Result<PathBuf> {
-    progress::step("building the plugin (release)");
+/// Builds the plugin and the benchmark `name`, and says where that is.
+///
+/// # Errors
+/// If it does not build.
+pub fn build(root: &Path, name: &str) -> Result<PathBuf> {
+    progress::step(&format!("building the plugin and the benchmark {name} (release)"));
     let mut cargo = test::cargo(root);
-    cargo.args([
-        "build",
-        "--release",
-        "--lib",
-        "--bench",
-        "pipeline",
-        "--message-format=json-render-diagnostics",
-    ]);
+    cargo.args(["build", "--release", "--locked", "--lib", "--bench", name]);
+    cargo.arg("--message-format=json-render-diagnostics");
     let output = cargo.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     ensure!(output.status.success(), "cargo ended with {}", output.status);
     let text = String::from_utf8_lossy(&output.stdout);

@@ -7,10 +7,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::{Options, archive};
+use crate::bench;
 use crate::deb::{self, notices};
 
 /// The programs, as examples and as they are installed.
 const PROGRAMS: [(&str, &str); 2] = [("upscale_file", "kizuna-upscale"), ("play", "kizuna-play")];
+
+/// Benchmarks that `benches/gpu/run.sh` runs.
+const BENCHES: [&str; 2] = ["pipeline", "shaders"];
 
 /// Files that are the same in every bundle, and their folders.
 const DATA: [(&str, &str); 6] = [
@@ -42,6 +46,11 @@ pub fn gather(root: &Path, built: &Path, folder: &Path, options: &Options) -> Re
     copy_built(&built.join(deb::PLUGIN), &plugin)?;
     for (example, program) in PROGRAMS {
         copy_built(&built.join("examples").join(example), &folder.join("bin").join(program))?;
+    }
+    if options.benches {
+        for name in BENCHES {
+            copy(&bench::build(root, name)?, &folder.join("bin").join(format!("bench-{name}")))?;
+        }
     }
     for (from, to) in DATA {
         let (from, to) = (root.join(from), folder.join(to));

@@ -33,6 +33,8 @@ pub struct Options {
     pub gpu: bool,
     /// Whether NVIDIA's libraries for CUDA go in.
     pub cuda: bool,
+    /// Whether the programs of `benches/gpu` go in.
+    pub benches: bool,
     /// Folders of `runtimes/`; none is all.
     pub runtimes: Option<Vec<String>>,
     /// Names of models; none is all.
