@@ -201,6 +201,10 @@ impl RawTiles {
         self.check(frame.format(), frame.size(), self.output, self.plan.output_size())?;
         let out = |px: usize| self.plan.scale.of(px);
         let (columns, rows) = (&self.owned[0][tile.column], &self.owned[1][tile.row]);
+        // It lies in the border alone. Where the frame's size is odd, half of its end would still be a sample of chroma.
+        if columns.is_empty() || rows.is_empty() {
+            return Ok(());
+        }
         for (index, (plane, bytes)) in self.output_planes().iter().zip(planes).enumerate() {
             let (halved_x, halved_y) = halvings(self.output, index);
             let samples = |own: &Range<usize>, n: usize| own.start >> n..own.end.div_ceil(1 << n);
@@ -208,9 +212,6 @@ impl RawTiles {
             let offset = |first: usize, span: &Span, halvings: usize| {
                 first + (out(self.plan.border) >> halvings) - (out(span.start) >> halvings)
             };
-            if columns.is_empty() || rows.is_empty() {
-                continue;
-            }
             let left = offset(columns.start, &tile.x, halved_x);
             let top = offset(rows.start, &tile.y, halved_y);
             let texel = plane.step * plane.sample_bytes;
@@ -332,51 +333,75 @@ mod tests {
             format in formats(), w in 1usize..70, h in 1usize..50, tile in 1usize..48, halo in 0usize..9,
             scale in prop::sample::select(vec![(1, 1), (2, 1), (3, 1), (3, 2), (4, 1)]), alignment in 1usize..4,
         ) {
-            let (size, scale) = (Size::new(w, h), Ratio::new(scale.0, scale.1).unwrap());
-            let request = TileRequest {
-                max_tile: Some(Size::new(tile, tile)), halo, border: 4, alignment, min_size: 1,
-                fixed_width: None, fixed_height: None, scale,
-            };
-            let request = RawTiles::request(request, 3, format, format);
-            let plan = TilePlan::new(size, &request);
-            let tiles = RawTiles::new(plan, format, format).unwrap();
-            let output = tiles.plan().output_size();
-            let frame = Planes::new(format, size, |i| ((i * 2654435761) >> 7) as u8);
-            let mut result = Planes::new(format, output, |_| 0);
-            let mut times = Planes::new(format, output, |_| 0);
-            for tile in tiles.plan().tiles() {
-                let mut planes: Vec<_> =
-                    tiles.input_planes().iter().map(|plane| vec![0; plane.bytes()]).collect();
-                let mut slices: Vec<_> = planes.iter_mut().map(Vec::as_mut_slice).collect();
-                tiles.cut(&frame.view(format, size), &tile, &mut slices).unwrap();
-                let large = enlarged(&tiles, &planes);
-                let slices: Vec<_> = large.iter().map(Vec::as_slice).collect();
-                tiles.paste(&tile, &slices, &mut result.view_mut(format, output)).unwrap();
-                // How often is each byte written? Once: what was there is still 0.
-                let mut once = Planes::new(format, output, |_| 0);
-                let ones: Vec<_> = large.iter().map(|plane| vec![1; plane.len()]).collect();
-                let slices: Vec<_> = ones.iter().map(Vec::as_slice).collect();
-                tiles.paste(&tile, &slices, &mut once.view_mut(format, output)).unwrap();
-                for (sum, once) in times.0.iter_mut().flatten().zip(once.0.iter().flatten()) {
-                    *sum += once;
-                }
+            owned_once(format, Size::new(w, h), tile, halo, scale, alignment)?;
+        }
+    }
+
+    /// Where the frame's size is odd, half of what lies behind its end is still a sample of chroma.
+    #[test]
+    fn tiles_in_the_border_alone_own_nothing() {
+        owned_once(PixelFormat::I420, Size::new(1, 1), 1, 0, (3, 1), 1).unwrap();
+    }
+
+    fn owned_once(
+        format: PixelFormat,
+        size: Size,
+        tile: usize,
+        halo: usize,
+        scale: (usize, usize),
+        alignment: usize,
+    ) -> Result<(), TestCaseError> {
+        let scale = Ratio::new(scale.0, scale.1).unwrap();
+        let request = TileRequest {
+            max_tile: Some(Size::new(tile, tile)),
+            halo,
+            border: 4,
+            alignment,
+            min_size: 1,
+            fixed_width: None,
+            fixed_height: None,
+            scale,
+        };
+        let request = RawTiles::request(request, 3, format, format);
+        let plan = TilePlan::new(size, &request);
+        let tiles = RawTiles::new(plan, format, format).unwrap();
+        let output = tiles.plan().output_size();
+        let frame = Planes::new(format, size, |i| ((i * 2654435761) >> 7) as u8);
+        let mut result = Planes::new(format, output, |_| 0);
+        let mut times = Planes::new(format, output, |_| 0);
+        for tile in tiles.plan().tiles() {
+            let mut planes: Vec<_> =
+                tiles.input_planes().iter().map(|plane| vec![0; plane.bytes()]).collect();
+            let mut slices: Vec<_> = planes.iter_mut().map(Vec::as_mut_slice).collect();
+            tiles.cut(&frame.view(format, size), &tile, &mut slices).unwrap();
+            let large = enlarged(&tiles, &planes);
+            let slices: Vec<_> = large.iter().map(Vec::as_slice).collect();
+            tiles.paste(&tile, &slices, &mut result.view_mut(format, output)).unwrap();
+            // How often is each byte written? Once: what was there is still 0.
+            let mut once = Planes::new(format, output, |_| 0);
+            let ones: Vec<_> = large.iter().map(|plane| vec![1; plane.len()]).collect();
+            let slices: Vec<_> = ones.iter().map(Vec::as_slice).collect();
+            tiles.paste(&tile, &slices, &mut once.view_mut(format, output)).unwrap();
+            for (sum, once) in times.0.iter_mut().flatten().zip(once.0.iter().flatten()) {
+                *sum += once;
             }
-            let (src, dst) = (frame.view(format, size), result.view(format, output));
-            let counts = times.view(format, output);
-            for (index, plane) in output_planes(format, output).iter().enumerate() {
-                let texel = plane.step * plane.sample_bytes;
-                let whole = format.texels(index, size);
-                for y in 0..plane.size.height {
-                    prop_assert!(counts.row(index, y).iter().all(|&n| n == 1), "{}", format.name());
-                    let source = |i: usize, len: usize| (i * scale.den() / scale.num()).min(len - 1);
-                    let from = src.row(index, source(y, whole.height));
-                    for x in 0..plane.size.width {
-                        let seen = &from[source(x, whole.width) * texel..][..texel];
-                        prop_assert_eq!(&dst.row(index, y)[x * texel..][..texel], seen);
-                    }
+        }
+        let (src, dst) = (frame.view(format, size), result.view(format, output));
+        let counts = times.view(format, output);
+        for (index, plane) in output_planes(format, output).iter().enumerate() {
+            let texel = plane.step * plane.sample_bytes;
+            let whole = format.texels(index, size);
+            for y in 0..plane.size.height {
+                prop_assert!(counts.row(index, y).iter().all(|&n| n == 1), "{}", format.name());
+                let source = |i: usize, len: usize| (i * scale.den() / scale.num()).min(len - 1);
+                let from = src.row(index, source(y, whole.height));
+                for x in 0..plane.size.width {
+                    let seen = &from[source(x, whole.width) * texel..][..texel];
+                    prop_assert_eq!(&dst.row(index, y)[x * texel..][..texel], seen);
                 }
             }
         }
+        Ok(())
     }
 
     #[test]

@@ -67,8 +67,48 @@ pub(super) struct Bound {
     has_run: bool,
 }
 
-/// A first run may record itself, and while one does, no other may ask the driver for memory (as ONNX Runtime records globally).
+/// A first run may record itself. ONNX Runtime records globally: while it does, nobody else may ask the driver for memory or give some
+/// back, as sessions do that are made, run or dropped.
 static RECORDING: RwLock<()> = RwLock::new(());
+
+/// Does `work` while nothing is recorded.
+pub(super) fn unrecorded<T>(work: impl FnOnce() -> T) -> T {
+    let _others = RECORDING.read();
+    work()
+}
+
+/// A session with what is bound to it, dropped while nothing is recorded.
+pub(super) struct Live {
+    /// Its inputs and outputs, where they stay in one place.
+    bound: Option<Bound>,
+    /// `None` only while it is dropped, after what is bound to it.
+    session: Option<Session>,
+}
+
+impl Live {
+    pub fn new(session: Session, bound: Option<Bound>) -> Self {
+        Self { bound, session: Some(session) }
+    }
+
+    /// Whether inputs and outputs stay in one place.
+    pub fn is_bound(&self) -> bool {
+        self.bound.is_some()
+    }
+
+    /// Both, to be used together.
+    pub fn parts(&mut self) -> Option<(&mut Session, Option<&mut Bound>)> {
+        Some((self.session.as_mut()?, self.bound.as_mut()))
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        unrecorded(|| {
+            self.bound = None;
+            self.session = None;
+        });
+    }
+}
 
 impl Bound {
     /// Binds all of `session`'s, in its order; `dims` are the first input's where the graph leaves them open. `None` where it does not
@@ -123,8 +163,8 @@ impl Bound {
 
     /// Runs `session` on what was filled in.
     pub fn run(&mut self, session: &mut Session, options: &RunOptions) -> ort::Result<()> {
-        let first = (!self.has_run).then(|| RECORDING.write());
-        let later = self.has_run.then(|| RECORDING.read());
+        let _first = (!self.has_run).then(|| RECORDING.write());
+        let _later = self.has_run.then(|| RECORDING.read());
         for port in &mut self.inputs {
             port.host.copy_into(&mut port.device)?;
         }
@@ -133,7 +173,6 @@ impl Bound {
             port.device.copy_into(&mut port.host)?;
         }
         self.has_run = true;
-        drop((first, later));
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
 
-use super::bound::{Bound, Places};
+use super::bound::{Bound, Live, Places, unrecorded};
 use super::loader::Loaded;
 use super::tuning::{self, Tuning};
 use super::{catalogue, message, providers};
@@ -31,14 +31,14 @@ pub(super) struct Recipe<'a> {
     pub file: Option<&'a Path>,
     /// What the first input's dimensions are to be; `None`: what the graph says.
     pub dims: Option<[usize; 4]>,
+    /// Whether all runs are of one shape.
+    pub is_fixed: bool,
     pub options: &'a EngineOptions,
 }
 
 /// A session.
 pub(super) struct Made {
-    pub session: Session,
-    /// Its inputs and outputs, where they stay in one place.
-    pub bound: Option<Bound>,
+    pub live: Live,
     /// The device in words.
     pub device: String,
 }
@@ -52,44 +52,44 @@ impl Recipe<'_> {
         &self,
         prepare: impl Fn(SessionBuilder) -> ort::Result<SessionBuilder>,
     ) -> Result<Made, EngineError> {
-        let places = self.places();
-        let key = tuning::key(self.provider, self.model, self.dims, self.loaded, self.options);
-        let (session, device) = self.options.cache.compiled(key.as_ref(), |folder| {
+        let places = self.places().filter(|_| self.is_fixed);
+        let key = tuning::key(self, self.loaded);
+        self.options.cache.compiled(key.as_ref(), |folder| {
             let records = places.is_some() && self.provider != Provider::Cpu;
-            let made = self.attempt(Tuning { records, folder }, &prepare);
-            match made {
-                // Some networks have a part that only a processor runs: these cannot be recorded.
-                Err(error) if records && error.to_string().contains("graph capture") => {
-                    log::debug!("runs are not recorded: {error}");
-                    self.attempt(Tuning { records: false, folder }, &prepare)
+            if records {
+                match self.attempt(Tuning { records, folder }, places.as_ref(), &prepare) {
+                    // Its outputs' sizes are not known before it has run: they cannot stay in one place.
+                    Ok(made) if !made.live.is_bound() => {}
+                    // Some networks have a part that only a processor runs.
+                    Err(error) if error.to_string().contains("graph capture") => {
+                        log::debug!("runs are not recorded: {error}");
+                    }
+                    made => return made,
                 }
-                made => made,
             }
-        })?;
-        let bound = match places {
-            Some(places) => {
-                Bound::new(&session, &places, self.dims).map_err(|e| self.refused(&e))?
-            }
-            None => None,
-        };
-        Ok(Made { session, bound, device })
+            self.attempt(Tuning { records: false, folder }, places.as_ref(), &prepare)
+        })
     }
 
     fn attempt(
         &self,
         tuning: Tuning,
+        places: Option<&Places>,
         prepare: &impl Fn(SessionBuilder) -> ort::Result<SessionBuilder>,
-    ) -> Result<(Session, String), EngineError> {
+    ) -> Result<Made, EngineError> {
         let Self { provider, loaded, model, file, options, .. } = self;
         let builder = self.builder().and_then(prepare).map_err(|e| self.refused(&e))?;
         let (mut builder, device) =
             providers::register(*provider, builder, loaded, options, tuning)?;
-        let session = match file {
+        let session = unrecorded(|| match file {
             // Only from a file does ONNX Runtime know the folder in which the weights lie.
             Some(path) => builder.commit_from_file(path),
             None => builder.commit_from_memory(&model.bytes),
-        };
-        Ok((session.map_err(|e| self.refused(&e))?, device))
+        });
+        let session = session.map_err(|e| self.refused(&e))?;
+        let bound = places.map(|places| unrecorded(|| Bound::new(&session, places, self.dims)));
+        let bound = bound.transpose().map_err(|e| self.refused(&e))?.flatten();
+        Ok(Made { live: Live::new(session, bound), device })
     }
 
     fn builder(&self) -> ort::Result<SessionBuilder> {

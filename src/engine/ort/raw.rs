@@ -3,10 +3,10 @@
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use ort::session::{RunOptions, Session, SessionInputValue};
+use ort::session::{RunOptions, SessionInputValue};
 use ort::value::{PrimitiveTensorElementType, Tensor, TensorValueTypeMarker, Value};
 
-use super::bound::Bound;
+use super::bound::Live;
 use super::make::{Made, Recipe};
 use super::{loader, message};
 use crate::engine::raw::RawNetwork;
@@ -27,22 +27,21 @@ pub(in crate::engine) fn open_raw(
 ) -> Result<Box<dyn RawNetwork>, EngineError> {
     let loaded = loader::load(options)?;
     let model = &ModelSource { bytes: wrapped.bytes.clone(), path: None, ..model.clone() };
-    let recipe = Recipe { provider, loaded, model, file: None, dims: None, options };
-    let Made { session, bound, device } = recipe.make(Ok)?;
+    let recipe =
+        Recipe { provider, loaded, model, file: None, dims: None, is_fixed: true, options };
+    let Made { live, device } = recipe.make(Ok)?;
     let precision = match options.precision {
         Precision::Auto => Precision::Fp32,
         precision => precision,
     };
     let info = EngineInfo { provider, runtime: loaded.name.clone(), device, precision };
     let run_options = RunOptions::new().map_err(|e| recipe.refused(&e))?;
-    Ok(Box::new(Raw { info, bound, session, run_options, wrapped }))
+    Ok(Box::new(Raw { info, live, run_options, wrapped }))
 }
 
 struct Raw {
     info: EngineInfo,
-    /// Before the session, whose memory it is.
-    bound: Option<Bound>,
-    session: Session,
+    live: Live,
     run_options: RunOptions,
     wrapped: Wrapped,
 }
@@ -59,7 +58,10 @@ impl RawNetwork for Raw {
         cancel: &Cancel,
     ) -> Result<bool, EngineError> {
         let failed = |e: ort::Error| failure::run(message(&e));
-        let Self { session, bound, run_options, wrapped, .. } = self;
+        let Self { live, run_options, wrapped, .. } = self;
+        let Some((session, bound)) = live.parts() else {
+            return Err(failure::run("its session is gone"));
+        };
         if inputs.len() != wrapped.inputs.len() {
             let (wanted, given) = (wrapped.inputs.len(), inputs.len());
             return Err(failure::run(format!("{given} planes came where {wanted} are needed")));

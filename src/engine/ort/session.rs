@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use half::f16;
 use ort::session::builder::SessionBuilder;
-use ort::session::{RunOptions, Session, SessionInputValue};
+use ort::session::{RunOptions, SessionInputValue};
 use ort::value::{
     PrimitiveTensorElementType, TensorElementType, TensorRef, TensorValueTypeMarker, Value,
 };
 
-use super::bound::Bound;
+use super::bound::{Bound, Live};
 use super::make::{Made, Recipe};
 use super::{alone, catalogue, loader, message, providers};
 use crate::engine::buffer::{self, Sample};
@@ -41,9 +41,10 @@ pub(in crate::engine) fn open(
         model,
         file: model.path.as_deref().filter(|_| signature.external_data),
         dims,
+        is_fixed: dims.is_some(),
         options,
     };
-    let Made { session, bound, device } = recipe.make(|b| fix_dims(b, signature, dims))?;
+    let Made { live, device } = recipe.make(|b| fix_dims(b, signature, dims))?;
     let run_options = Arc::new(RunOptions::new().map_err(|e| recipe.refused(&e))?);
     let stop = {
         let run_options = Arc::clone(&run_options);
@@ -57,7 +58,7 @@ pub(in crate::engine) fn open(
         precision => precision,
     };
     let info = EngineInfo { provider, runtime: loaded.name.clone(), device, precision };
-    let engine = Ort { info, session, bound, run_options, input: signature.input.name.clone() };
+    let engine = Ort { info, live, run_options, input: signature.input.name.clone() };
     Ok(Box::new(Worker::spawn(alone::wrap(Box::new(engine)), stop)?))
 }
 
@@ -93,9 +94,7 @@ fn fix_dims(
 
 struct Ort {
     info: EngineInfo,
-    /// Before the session, whose memory it is.
-    bound: Option<Bound>,
-    session: Session,
+    live: Live,
     run_options: Arc<RunOptions>,
     input: String,
 }
@@ -118,9 +117,12 @@ impl Engine for Ort {
         if abandoned.is_raised() {
             return Err(EngineError::Cancelled);
         }
-        if let Some(bound) = &mut self.bound {
+        let Some((session, bound)) = self.live.parts() else {
+            return Err(failure::run("its session is gone"));
+        };
+        if let Some(bound) = bound {
             fill(bound, input).map_err(failed)?;
-            return match bound.run(&mut self.session, &self.run_options) {
+            return match bound.run(session, &self.run_options) {
                 Err(_) if abandoned.is_raised() => Err(EngineError::Cancelled),
                 ran => {
                     ran.map_err(failed)?;
@@ -130,7 +132,7 @@ impl Engine for Ort {
             };
         }
         let inputs = vec![(self.input.as_str(), view(input).map_err(failed)?)];
-        let outputs = self.session.run_with_options(inputs, &self.run_options);
+        let outputs = session.run_with_options(inputs, &self.run_options);
         let outputs = match outputs {
             Err(_) if abandoned.is_raised() => return Err(EngineError::Cancelled),
             outputs => outputs.map_err(failed)?,

@@ -5,6 +5,7 @@
 
 #![allow(
     unsafe_code,
+    clippy::disallowed_methods,
     reason = "the environment can only be written unsafely, and nothing else keeps the library off the network"
 )]
 

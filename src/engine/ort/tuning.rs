@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::loader::Loaded;
+use super::make::Recipe;
 use crate::cache::Key;
-use crate::engine::{EngineOptions, ModelSource, Precision, Provider, library, nvidia};
+use crate::engine::{EngineOptions, Precision, Provider, library, nvidia};
 
 /// How a session is to be made.
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,25 +72,21 @@ fn cuda(precision: Precision) -> Vec<(&'static str, String)> {
     pairs
 }
 
-/// The key of `model` compiled for `dims`; `None` where nothing is compiled, or its bytes are not all that counts.
+/// The key of what `recipe` compiles; `None` where nothing is compiled, or its bytes are not all that counts.
 ///
 /// ONNX Runtime names TensorRT's files by the names in a graph alone (microsoft/onnxruntime#32254), so that another model's
 /// or another shape's would be taken for its own: hence a folder for each.
-pub(super) fn key(
-    provider: Provider,
-    model: &ModelSource,
-    dims: Option<[usize; 4]>,
-    loaded: &Loaded,
-    options: &EngineOptions,
-) -> Option<Key> {
+pub(super) fn key(recipe: &Recipe, loaded: &Loaded) -> Option<Key> {
+    let Recipe { provider, model, file, dims, is_fixed, options, .. } = recipe;
     let is_users = options.provider_options.iter().any(|(key, _)| key.contains("cache"));
-    if provider != Provider::TensorRt || is_users || options.cache.is_off() {
+    let is_compiled = *provider == Provider::TensorRt && *is_fixed && file.is_none();
+    if !is_compiled || is_users || options.cache.is_off() {
         return None;
     }
     let gpu = nvidia::gpu(options.device.as_deref())?;
     let key = Key::new("tensorrt")
         .with("model", model.sha256())
-        .with("dims", dims?)
+        .with("dims", dims)
         .with("precision", options.precision)
         .with("options", &options.provider_options)
         .with("memory", options.device_memory)
