@@ -204,7 +204,7 @@ pub fn properties() -> Vec<glib::ParamSpec> {
         string("device", "device", format!("Device id as the provider names it (e.g. 0 for CUDA, GPU for OpenVINO); none is the provider's default. {ANY}")),
         glib::ParamSpecBoxed::builder::<gst::Structure>("provider-options")
             .nick("provider options")
-            .blurb(&format!("Fields are passed to the provider as they are, e.g. 'options,INFERENCE_NUM_THREADS=4'. {ANY}"))
+            .blurb(&format!("Fields are passed to the provider as they are, e.g. 'options,INFERENCE_NUM_THREADS=4'. Ours: 'wrapped', 1 or 0, whether ONNX Runtime's device converts colours too (default: 1 for cuda and tensorrt). {ANY}"))
             .mutable_playing()
             .build(),
         string("runtime-library", "runtime library", format!(
@@ -287,7 +287,7 @@ pub fn properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt64::builder("memory-limit")
             .nick("memory limit")
-            .blurb(&format!("Bytes of host or device memory for inference and its pictures; 0 takes a share of what is free. {ANY}"))
+            .blurb(&format!("Bytes for inference, of the memory of the device that does it (on a processor with the pictures); 0 takes a share of what is free. {ANY}"))
             .default_value(d.memory_limit)
             .mutable_playing()
             .build(),
