@@ -8,9 +8,11 @@ trap 'rm -rf "$work"' EXIT
 export KIZUNA_HOST_LIBS=1 KIZUNA_CACHE=$work/cache
 # CUDA 13 and cuDNN 9, if the bundle has none: PyTorch brings them.
 nvidia=$(python3 -c 'import nvidia; print(*nvidia.__path__, sep="\n")' 2>/dev/null)
-for folder in $(find $nvidia -name 'lib*.so.*' -printf '%h\n' 2>/dev/null | sort -u); do
-    LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder
-done
+if [ -n "$nvidia" ]; then
+    for folder in $(find $nvidia -name 'lib*.so.*' -printf '%h\n' | sort -u); do
+        LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder
+    done
+fi
 export LD_LIBRARY_PATH
 
 say() { printf '%s\n' "$*" | tee -a "$results/report.txt"; }
@@ -20,7 +22,9 @@ value() { sed -n "s/^$2 = //p" "$1" | head -n 1; }
 # Frames per second after the first frame.
 rate() { awk -v n="$2" -v s="$(value "$1" steady)" 'BEGIN { if (s > 0) printf "%.1f", (n - 1) / s; else print "?" }'; }
 
-clip=$work/clip.i420 frames=240 size=1920x1080
+# Smaller ones only try the script itself.
+frames=${FRAMES:-240} size=${SIZE:-1920x1080} clip=$work/clip.i420
+width=${size%x*} height=${size#*x}
 x2=$bundle/models/animevideov3-x2.onnx
 film() { # WIDTH HEIGHT FRAMES FILE: every frame another one, so that nothing is kept from the frame before
     "$run" gst-launch-1.0 -q videotestsrc pattern=zone-plate kx2=20 ky2=20 kt=3 num-buffers="$3" \
@@ -33,7 +37,7 @@ upscale() {
     if timeout 300 "$run" bench-pipeline "$clip" i420 $size "$count" "$@" >"$results/$name.toml" 2>"$results/$name.log"; then
         say "$name: $(rate "$results/$name.toml" "$count") fps, first after $(value "$results/$name.toml" first) s; $(value "$results/$name.toml" active-provider)"
     else
-        fail "$name: $(tail -n 2 "$results/$name.log" | tr '\n' ' ')"
+        fail "$name: $(grep -m 1 '^Error' "$results/$name.log" || tail -n 1 "$results/$name.log")"
     fi
 }
 # What a run of the shaders took.
@@ -51,10 +55,14 @@ error = float((d.astype(np.float64) ** 2).mean())
 print(f"largest difference {d.max()}, {10 * np.log10(255 ** 2 / max(error, 1e-9)):.1f} dB")
 PYTHON
 }
+compared() {
+    local said
+    if said=$(compare "$2" "$3" 2>&1); then say "$1: $said"; else fail "$1: $said"; fi
+}
 
 : >"$results/report.txt"
 say "$(date -u +%F) $(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>&1 | head -n 1), $(nproc) processors"
-film 1920 1080 $frames "$clip" || fail "no clip"
+film "$width" "$height" "$frames" "$clip" || fail "no clip"
 
 say "== what every provider says"
 for provider in cuda tensorrt webgpu openvino cpu embedded; do
@@ -68,8 +76,8 @@ for model in animevideov3-x2 anime4k-vl; do
         for turn in 1 2; do
             upscale "cuda-$model-$precision-$turn" 3 --output "$work/cuda$turn" model=$model provider=cuda precision=$precision reuse-tolerance=-1
         done
-        say "cuda, $model, $precision, from the processor's: $(compare "$work/cpu" "$work/cuda1" 2>&1)"
-        cmp "$work/cuda1" "$work/cuda2" || fail "$model in $precision differs from run to run"
+        compared "cuda, $model, $precision, from the processor's" "$work/cpu" "$work/cuda1"
+        cmp -s "$work/cuda1" "$work/cuda2" || fail "$model in $precision differs from run to run"
     done
 done
 
@@ -89,7 +97,7 @@ upscale tensorrt-animevideov3-x2-again $frames model=animevideov3-x2 provider=te
 
 say "== peers on the same network and size"
 for peer in torch naive; do
-    if speed=$(timeout 300 python3 "$here/peers.py" $peer "$x2" 1920 1080 100 2>"$results/$peer.log"); then
+    if speed=$(timeout 300 python3 "$here/peers.py" $peer "$x2" "$width" "$height" 100 2>"$results/$peer.log"); then
         say "$peer: $speed fps"
     else
         say "$peer was not run: $(tail -n 1 "$results/$peer.log")"
@@ -97,24 +105,24 @@ for peer in torch naive; do
 done
 
 say "== memory limits: every frame, and the same picture"
+upscale limit-none 3 --output "$work/whole" model=animevideov3-x2 provider=cuda precision=fp16 reuse-tolerance=-1
 for mib in 4096 1024 512; do
     upscale "limit-$mib" 3 --output "$work/limit" model=animevideov3-x2 provider=cuda precision=fp16 reuse-tolerance=-1 memory-limit=$((mib << 20))
-    upscale "limit-none" 3 --output "$work/whole" model=animevideov3-x2 provider=cuda precision=fp16 reuse-tolerance=-1
-    say "$mib MiB: $(compare "$work/whole" "$work/limit" 2>&1); $(value "$results/limit-$mib.toml" tiles) tiles"
+    compared "$mib MiB, $(value "$results/limit-$mib.toml" tiles-per-frame) tiles" "$work/whole" "$work/limit"
 done
 
 say "== shaders, 1080p to 4K: milliseconds a frame"
 for quality in fast balanced high; do
     for memory in "" --gl; do
         name=shader-$quality${memory:+-gl}
-        if timeout 200 "$run" bench-shaders 300 1920x1080 NV12 $memory quality=$quality >"$results/$name.txt" 2>&1; then
+        if timeout 200 "$run" bench-shaders "$frames" "$size" NV12 $memory quality=$quality >"$results/$name.txt" 2>&1; then
             say "$name: $(summary "$results/$name.txt")"
         else
             fail "$name: $(tail -n 1 "$results/$name.txt")"
         fi
     done
 done
-if timeout 200 "$run" bench-shaders 300 1920x1080 NV12 --gl stages=upscale model=anime4k-vl >"$results/shader-vl-gl.txt" 2>&1; then
+if timeout 200 "$run" bench-shaders "$frames" "$size" NV12 --gl stages=upscale model=anime4k-vl >"$results/shader-vl-gl.txt" 2>&1; then
     say "shader-vl-gl: $(summary "$results/shader-vl-gl.txt")"
 else
     fail "shader-vl-gl: $(tail -n 1 "$results/shader-vl-gl.txt")"

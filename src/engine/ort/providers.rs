@@ -19,7 +19,7 @@ use super::catalogue::{self, Entry, Plugin, invalid, unavailable};
 use super::loader::Loaded;
 use super::message;
 use super::tuning::Tuning;
-use crate::engine::{EngineError, EngineOptions, Precision, Provider, failure};
+use crate::engine::{EngineError, EngineOptions, Precision, Provider, failure, nvidia};
 
 /// The CPU provider's device.
 pub(super) const CPU: &str = "CPU";
@@ -157,12 +157,21 @@ fn register_classic(
         Provider::Cpu | Provider::OpenVino | Provider::Embedded => Ok(()),
     }
     .map_err(|e| unavailable(provider, message(&e)))?;
-    let device = options.device.clone().unwrap_or_else(|| DEFAULT_DEVICE.into());
-    Ok((builder, device))
+    Ok((builder, device_in_words(provider, options)))
 }
 
-/// The classic form does not say what its first device is called.
-const DEFAULT_DEVICE: &str = "device 0";
+/// The classic form does not say what its device is called; NVIDIA's driver does.
+fn device_in_words(provider: Provider, options: &EngineOptions) -> String {
+    let device = options.device.as_deref();
+    let gpu = match provider {
+        Provider::Cuda | Provider::TensorRt => nvidia::gpu(device),
+        _ => None,
+    };
+    match gpu {
+        Some(gpu) => format!("{}, driver {}", gpu.name, gpu.driver),
+        None => device.map_or_else(|| "device 0".into(), str::to_owned),
+    }
+}
 
 fn with_options<E: ArbitrarilyConfigurableExecutionProvider>(
     ep: E,
