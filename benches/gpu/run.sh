@@ -87,8 +87,8 @@ for model in animevideov3-x2 anime4k-vl anime4k-m; do
         upscale "speed-$model-$precision" $frames model=$model provider=cuda precision=$precision reuse-tolerance=-1
     done
 done
-# What of it does what: without conversion on the device, recorded runs, cuDNN's own layout; cuDNN's slow search.
-for option in wrapped=0 enable_cuda_graph=0 prefer_nhwc=0 cudnn_conv_algo_search=EXHAUSTIVE; do
+# What of it does what: without conversion on the device, other numbers of frames at once, without recorded runs, cuDNN's own layout; cuDNN's slow search.
+for option in wrapped=0 streams=1 streams=3 enable_cuda_graph=0 prefer_nhwc=0 cudnn_conv_algo_search=EXHAUSTIVE; do
     upscale "speed-animevideov3-x2-fp16-$option" $frames model=animevideov3-x2 provider=cuda precision=fp16 reuse-tolerance=-1 \
         "provider-options=options,$option"
 done

@@ -131,7 +131,7 @@ fn candidates(config: &Config, source: &ModelSource) -> Vec<Provider> {
 pub(super) fn engine_options(config: &Config, precision: Precision) -> EngineOptions {
     let mut options =
         EngineOptions { precision, search: config.search.clone(), ..config.engine.clone() };
-    options.provider_options.retain(|(key, _)| key != direct::OPTION);
+    options.provider_options.retain(|(key, _)| !direct::OPTIONS.contains(&key.as_str()));
     options
 }
 

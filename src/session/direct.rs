@@ -12,9 +12,18 @@ use crate::upscale::video::passes;
 use crate::upscale::{PixelFormat, VideoSpec};
 
 /// The entry of `provider-options` that turns it on or off: ours, not the provider's.
-pub(super) const OPTION: &str = "wrapped";
+const OPTION: &str = "wrapped";
 
-/// The direct way from `input` to `output`; `None` where it was not asked for, or only pictures can do what is asked.
+/// The entry of `provider-options` that says how many frames go to the device at once.
+const STREAMS: &str = "streams";
+
+/// What of `provider-options` is ours.
+pub(super) const OPTIONS: [&str; 2] = [OPTION, STREAMS];
+
+/// Most frames at once: each has a session, and its memory, of its own.
+const MOST_STREAMS: usize = 4;
+
+/// The direct way from `input` to `output`, as often as frames go to the device at once; `None` where it was not asked for, or only pictures can do what is asked.
 ///
 /// # Errors
 /// [`EngineError::Cancelled`], and [`EngineError::OutOfMemory`], where smaller tiles may do. Whatever else fails is a notice, as the way
@@ -26,7 +35,7 @@ pub(super) fn open(
     choice: Choice,
     cancel: &Cancel,
     notices: &mut Vec<Notice>,
-) -> Result<Option<Direct>, EngineError> {
+) -> Result<Option<Vec<Direct>>, EngineError> {
     let contract = &loaded.contract;
     let scaled = input.size.scaled(contract.scale);
     let has_alpha = |format: PixelFormat| format.info().alpha.is_some();
@@ -39,9 +48,10 @@ pub(super) fn open(
         return Ok(None);
     }
     let mut options = engine_options(config, choice.precision);
-    options.device_memory = config.memory_limit;
+    let streams = streams(config, choice.provider);
+    options.device_memory = config.memory_limit.map(|limit| limit / streams as u64);
     let room = Room::of(choice.provider, &options);
-    let budget = Budget::new(room, config.memory_limit, &input, &output);
+    let budget = Budget::new(room, config.memory_limit, &input, &output).share(true, streams);
     let raw = Some((input.format, output.format));
     let ask = Ask { budget, raw, shrink: choice.shrink };
     let planned = tiles::plan(input.size, contract, config, ask, notices);
@@ -60,8 +70,13 @@ pub(super) fn open(
         batch: 1,
         tile: tiles.plan().tile_size(),
     };
-    match engine::open_raw(choice.provider, &loaded.source, &how, &options, cancel) {
-        Ok(network) => Ok(Some(Direct::new(network, tiles, input, output, config.reuse_tolerance))),
+    let open = |_| {
+        let source = &loaded.source;
+        let network = engine::open_raw(choice.provider, source, &how, &options, cancel)?;
+        Ok(Direct::new(network, tiles.clone(), input, output, config.reuse_tolerance))
+    };
+    match (0..streams).map(open).collect::<Result<Vec<_>, _>>() {
+        Ok(directs) => Ok(Some(directs)),
         Err(e @ (EngineError::Cancelled | EngineError::OutOfMemory(_))) => Err(e),
         Err(e) => {
             notices
@@ -73,8 +88,7 @@ pub(super) fn open(
 
 /// Whether frames go this way on `provider`: where they do not have to, it is for the user to say.
 fn is_wanted(config: &Config, provider: Provider) -> bool {
-    let mut options = config.engine.provider_options.iter();
-    let asked = options.find(|(key, _)| key == OPTION).map(|(_, value)| value != "0");
+    let asked = asked(config, OPTION).map(|value| value != "0");
     match provider {
         // A processor is faster by rows and tiles; and WebGPU casts no bytes.
         Provider::Embedded | Provider::OpenVino | Provider::WebGpu => false,
@@ -84,4 +98,16 @@ fn is_wanted(config: &Config, provider: Provider) -> bool {
             asked.unwrap_or(false)
         }
     }
+}
+
+/// How many frames go to `provider`'s device at once: while one is computed, another one goes up or comes down.
+fn streams(config: &Config, provider: Provider) -> usize {
+    let asked = asked(config, STREAMS).and_then(|value| value.parse().ok());
+    let own = if matches!(provider, Provider::Cuda | Provider::TensorRt) { 2 } else { 1 };
+    asked.unwrap_or(own).clamp(1, MOST_STREAMS)
+}
+
+fn asked<'a>(config: &'a Config, option: &str) -> Option<&'a str> {
+    let mut options = config.engine.provider_options.iter();
+    options.find(|(key, _)| key == option).map(|(_, value)| value.as_str())
 }

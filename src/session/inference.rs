@@ -35,6 +35,8 @@ pub struct Setup {
     pub batch: usize,
     /// Passes of the network over a frame.
     pub passes: usize,
+    /// Frames that are worked on at once.
+    pub streams: usize,
     /// Whether frames take a short way, [`Stream`] or [`Direct`], unless something is done to the network's result.
     pub is_streamed: bool,
 }
@@ -51,6 +53,7 @@ impl Setup {
             pixels: 0,
             batch: 0,
             passes: 0,
+            streams: 1,
             is_streamed: false,
         }
     }
@@ -69,9 +72,9 @@ pub(super) struct Outcome {
 /// A way from frame to frame that makes no pictures.
 enum Short {
     /// Row by row, by the one network's engine.
-    Rows(Stream),
-    /// As raw samples. No network is open beside it: the first frame to go by way of pictures opens them and ends it.
-    Direct(Direct),
+    Rows(Box<Stream>),
+    /// As raw samples, several frames at once. No network is open beside it: the first frame to go by way of pictures opens them and ends it.
+    Direct(Vec<Direct>),
 }
 
 /// The networks at work on frames of one kind.
@@ -174,7 +177,10 @@ impl Inference {
                     Short::Rows(stream) => stream
                         .run(src, dst, cancel)
                         .map(|rows| Shares { tiles: 1, pixels: rows * width }),
-                    Short::Direct(direct) => direct.run(src, dst, cancel),
+                    Short::Direct(directs) => match directs.first_mut() {
+                        Some(direct) => direct.run(src, dst, cancel),
+                        None => Err(EngineError::Run("nothing is open".into()).into()),
+                    },
                 };
                 Ok(())
             });
@@ -187,6 +193,38 @@ impl Inference {
             }
         }
         Ok(None)
+    }
+
+    /// How many frames [`Self::stream_together`] takes.
+    pub fn streams(&self) -> usize {
+        self.setup.streams
+    }
+
+    /// Takes frames the direct way, each on a thread of its own. What fails is left for [`Self::stream`], which knows what to do
+    /// then: `None` in its place.
+    pub fn stream_together<F: Frames>(
+        &mut self,
+        frames: Vec<&mut F>,
+        cancel: &Cancel,
+    ) -> Vec<Option<Shares>> {
+        let Some(Short::Direct(directs)) = &mut self.short else {
+            return frames.iter().map(|_| None).collect();
+        };
+        let run = |direct: &mut Direct, frames: &mut F| {
+            let mut shares = None;
+            let seen = frames.with(&mut |src, dst| {
+                let ran = direct.run(src, dst, cancel);
+                shares = ran.inspect_err(|e| log::debug!("frame failed: {e}")).ok();
+                Ok(())
+            });
+            shares.filter(|_| seen.is_ok())
+        };
+        std::thread::scope(|scope| {
+            let pairs = directs.iter_mut().zip(frames);
+            let threads: Vec<_> =
+                pairs.map(|(direct, frames)| scope.spawn(move || run(direct, frames))).collect();
+            threads.into_iter().map(|thread| thread.join().ok().flatten()).collect()
+        })
     }
 
     /// Upscales one picture; where memory runs out or the result is not finite, falls back as configured and redoes it.
@@ -267,7 +305,9 @@ impl Inference {
             return Err(error);
         }
         let direct = match &self.short {
-            Some(Short::Direct(direct)) => Some(direct.plan().can_shrink()),
+            Some(Short::Direct(directs)) => {
+                Some(directs.iter().all(|direct| direct.plan().can_shrink()))
+            }
             _ => None,
         };
         if direct.is_some() && !error.is_cancelled() && !error.is_out_of_memory() {
@@ -333,12 +373,12 @@ impl Job {
         if !by_pictures {
             let specs = (self.input, self.output);
             let direct = direct::open(&self.loaded, &self.config, specs, choice, cancel, notices)?;
-            if let Some(direct) = direct {
-                return Ok((Vec::new(), Some(Short::Direct(direct))));
+            if let Some(directs) = direct {
+                return Ok((Vec::new(), Some(Short::Direct(directs))));
             }
         }
         let networks = self.build(choice, cancel, notices)?;
-        let short = self.stream(&networks).map(Short::Rows);
+        let short = self.stream(&networks).map(|stream| Short::Rows(Box::new(stream)));
         Ok((networks, short))
     }
 
@@ -409,7 +449,7 @@ impl Job {
 
     fn describe(&self, networks: &[Network], short: Option<&Short>) -> Setup {
         let direct = match short {
-            Some(Short::Direct(direct)) => Some(direct),
+            Some(Short::Direct(directs)) => directs.first(),
             _ => None,
         };
         let first = networks.first();
@@ -427,6 +467,10 @@ impl Job {
             pixels: match short {
                 Some(Short::Rows(_)) => self.input.size.area(),
                 _ => plans.iter().map(|plan| plan.len() * plan.tile_size().area()).sum(),
+            },
+            streams: match short {
+                Some(Short::Direct(directs)) => directs.len(),
+                _ => 1,
             },
             is_streamed: short.is_some(),
             batch: networks.first().map_or(plans.len(), Network::batch),

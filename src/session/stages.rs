@@ -41,27 +41,57 @@ pub(super) fn infer<F: Frames>(
     done: &Sender<Task<F>>,
     cancel: &Cancel,
 ) {
-    for mut task in tasks {
-        let begun = Instant::now();
-        task.treatment.plain |= inference.is_none();
-        task.result = match &mut inference {
-            _ if cancel.is_raised() => Err(EngineError::Cancelled.into()),
-            Some(inference) if !task.treatment.plain => {
-                infer_one(&mut task, inference, &mut reader, &mut kept, cancel)
+    while let Ok(first) = tasks.recv() {
+        let most = inference.as_ref().map_or(1, Inference::streams);
+        let more = tasks.try_iter().take(most - 1);
+        let mut group: Vec<_> = std::iter::once(first).chain(more).collect();
+        let together = infer_together(&mut group, inference.as_mut(), cancel);
+        for (mut task, is_done) in group.into_iter().zip(together) {
+            let begun = Instant::now();
+            task.treatment.plain |= inference.is_none();
+            task.result = match &mut inference {
+                _ if is_done => Ok(()),
+                _ if cancel.is_raised() => Err(EngineError::Cancelled.into()),
+                Some(inference) if !task.treatment.plain => {
+                    infer_one(&mut task, inference, &mut reader, &mut kept, cancel)
+                }
+                _ => Ok(()),
+            };
+            if let Some(inference) = &mut inference {
+                if task.treatment.plain || task.result.is_err() {
+                    inference.skip();
+                }
+                task.setup = inference.setup().clone();
             }
-            _ => Ok(()),
-        };
-        if let Some(inference) = &mut inference {
-            if task.treatment.plain || task.result.is_err() {
-                inference.skip();
+            task.times.infer += begun.elapsed();
+            if done.send(task).is_err() {
+                return;
             }
-            task.setup = inference.setup().clone();
-        }
-        task.times.infer = begun.elapsed();
-        if done.send(task).is_err() {
-            return;
         }
     }
+}
+
+/// Infers frames at once that can be; which of them are done.
+fn infer_together<F: Frames>(
+    group: &mut [Task<F>],
+    inference: Option<&mut Inference>,
+    cancel: &Cancel,
+) -> Vec<bool> {
+    let begun = Instant::now();
+    let can = |task: &Task<F>| task.prepared.is_none() && !task.treatment.plain;
+    let Some(inference) = inference.filter(|_| group.len() > 1 && group.iter().all(can)) else {
+        return vec![false; group.len()];
+    };
+    let frames = group.iter_mut().map(|task| &mut task.frames).collect();
+    let shares = inference.stream_together(frames, cancel);
+    let each = begun.elapsed() / u32::try_from(group.len()).unwrap_or(1);
+    let note = |(task, shares): (&mut Task<F>, Option<Shares>)| {
+        task.times.infer = each;
+        let Some(Shares { tiles, pixels }) = shares else { return false };
+        (task.tiles, task.pixels) = (tiles, pixels);
+        true
+    };
+    group.iter_mut().zip(shares).map(note).collect()
 }
 
 fn infer_one<F: Frames>(

@@ -6,9 +6,9 @@
 //!
 //! * **Grid.** Where chroma has half as many columns or rows, tiles are of even size and begin at even pixels, before and
 //!   after scaling.
-//! * **Context.** A sample of chroma looks [`HALVING_REACH`] upscaled pixels beyond those that it covers, and cuts lie at whole
+//! * **Context.** A sample of chroma looks three upscaled pixels beyond those that it covers, and cuts lie at whole
 //!   samples of chroma: the halo is greater by 4 upscaled pixels. Chroma that goes past a network of luma is enlarged beside it,
-//!   for which 2 pixels more are needed. Chroma that comes in brings [`DOUBLING_REACH`] samples
+//!   for which 2 pixels more are needed. Chroma that comes in brings two samples
 //!   more on each side, so the network's picture is exact to its edge.
 //! * **Border.** The frame's mirror image is of raw samples: of each plane its own. In a border of 4 px that is what decoding
 //!   first would give, bit by bit, where chroma lies between luma samples; where it lies on them, chroma's mirror image is one

@@ -132,6 +132,22 @@ impl Work {
     }
 }
 
+impl Work {
+    /// Frames that are all on their way at once, as they come out.
+    pub fn process_all(
+        &mut self,
+        all: &[Frame],
+        to: VideoSpec,
+    ) -> Vec<Result<Frame, SessionError>> {
+        for src in all {
+            let pair = Pair(src.clone(), Frame::new(to.format, to.size, 0));
+            self.session.submit(pair, self.treatment, all.len()).unwrap();
+        }
+        let done = all.iter().map(|_| self.delivered.recv().unwrap());
+        done.map(|done| done.result.map(|()| done.frames.1)).collect()
+    }
+}
+
 /// A session and what it said at its start.
 pub fn session(
     loaded: &Arc<Loaded>,

@@ -120,24 +120,28 @@ fn what_only_pictures_can_do_goes_their_way() {
     assert!(!open(&loaded, config, specs).setup().is_streamed);
 }
 
-#[test]
-fn what_fails_goes_on_by_way_of_pictures_and_that_is_said() {
-    let _one = one_at_a_time();
-    // A picture that is all black is 0 / 0.
-    let f = DataType::FLOAT;
+/// A network, written to `path`, that makes NaN of a black picture: it divides by the brightest sample.
+fn not_for_black(path: &std::path::Path) -> Option<(Arc<Loaded>, String)> {
     let net = Net::default()
         .node("ReduceMax", &["in"], "white", &[])
         .node("Div", &["in", "white"], "bright", &[])
         .nearest(2.0, "bright", "out");
-    let [input, output] = same(f, "3");
+    let [input, output] = same(DataType::FLOAT, "3");
+    std::fs::write(path, net.source(input, output).bytes).unwrap();
+    let model = path.to_str().unwrap().to_owned();
+    let (loaded, _) = load(&config(Cpu, &model))?;
+    Some((loaded, model))
+}
+
+#[test]
+fn what_fails_goes_on_by_way_of_pictures_and_that_is_said() {
+    let _one = one_at_a_time();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("nan.onnx");
-    std::fs::write(&path, net.source(input, output).bytes).unwrap();
-    let model = path.to_str().unwrap();
-    let Some((loaded, _)) = load(&config(Cpu, model)) else { return };
+    let Some((loaded, model)) = not_for_black(&path) else { return };
     let size = Size::new(40, 30);
     let specs = (video(PixelFormat::Rgb, size), video(PixelFormat::Rgb, Size::new(80, 60)));
-    let config = Config { model: Some(model.into()), ..wrapped(None, None) };
+    let config = Config { model: Some(model), ..wrapped(None, None) };
     let mut work = open(&loaded, config, specs);
     let src = drawn(PixelFormat::Rgb, size, 5);
     let bright = process(&mut work, &src, specs.1);
@@ -146,4 +150,57 @@ fn what_fails_goes_on_by_way_of_pictures_and_that_is_said() {
     assert!(failed.contains("NaN"), "{failed}");
     let (frame, said) = work.try_process(&src, specs.1).unwrap();
     assert_eq!(frame.rows(), bright.rows(), "the next one is well: {said:?}");
+}
+
+fn streams(config: Config, n: &str) -> Config {
+    let mut config = config;
+    config.engine.provider_options.push(("streams".into(), n.into()));
+    config
+}
+
+#[test]
+fn frames_that_go_together_are_the_same_and_keep_their_order() {
+    let _one = one_at_a_time();
+    let Some(loaded) = shipped(Cpu, MODEL) else { return };
+    let (format, size) = (PixelFormat::I420, Size::new(90, 70));
+    let specs = (video(format, size), video(format, Size::new(180, 140)));
+    // Some are held, some come back.
+    let films = [1, 1, 2, 3, 3, 3, 1, 4, 5, 1, 1].map(|seed| drawn(format, size, seed));
+    for reuse in [None, Some(0)] {
+        let mut one = open(&loaded, wrapped(Some(60), reuse), specs);
+        let expected: Vec<_> =
+            films.iter().map(|src| process(&mut one, src, specs.1).rows().to_vec()).collect();
+        for n in ["2", "3"] {
+            let mut work = open(&loaded, streams(wrapped(Some(60), reuse), n), specs);
+            assert_eq!(work.setup().streams.to_string(), n);
+            for (i, frame) in work.process_all(&films, specs.1).into_iter().enumerate() {
+                assert!(frame.unwrap().rows() == expected[i], "frame {i} of {n} streams");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_that_fails_takes_no_other_with_it() {
+    let _one = one_at_a_time();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nan.onnx");
+    let Some((loaded, model)) = not_for_black(&path) else { return };
+    let size = Size::new(40, 30);
+    let specs = (video(PixelFormat::Rgb, size), video(PixelFormat::Rgb, Size::new(80, 60)));
+    let config = Config { model: Some(model), ..wrapped(None, None) };
+    let black = Frame::new(PixelFormat::Rgb, size, 0);
+    let bright = drawn(PixelFormat::Rgb, size, 5);
+    let films = [&bright, &bright, &black, &bright, &black, &bright].map(Frame::clone);
+    let mut work = open(&loaded, streams(config, "2"), specs);
+    let results = work.process_all(&films, specs.1);
+    let first = results[0].as_ref().unwrap().rows().to_vec();
+    for (i, result) in results.into_iter().enumerate() {
+        match result {
+            Ok(frame) => assert!([0, 1, 3, 5].contains(&i) && frame.rows() == first, "frame {i}"),
+            Err(e) => {
+                assert!([2, 4].contains(&i) && e.to_string().contains("NaN"), "frame {i}: {e}")
+            }
+        }
+    }
 }

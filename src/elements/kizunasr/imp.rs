@@ -120,10 +120,11 @@ impl KizunaSr {
         gst::FlowError::Error
     }
 
-    /// How many frames may be on their way.
-    fn depth(&self) -> usize {
+    /// How many frames may be on their way where `streams` are worked on at once.
+    fn depth(&self, streams: usize) -> usize {
         match self.settings.lock().queue_depth() {
-            0 => QUEUE_DEPTH,
+            // As many again wait while so many are worked on.
+            0 => QUEUE_DEPTH + 2 * (streams - 1),
             depth => depth,
         }
     }
@@ -159,7 +160,8 @@ impl KizunaSr {
             );
             return Err(gst::FlowError::Error);
         };
-        session.submit(pair, treatment, self.depth()).map_err(|e| self.fail(&e))
+        let depth = self.depth(session.setup().streams);
+        session.submit(pair, treatment, depth).map_err(|e| self.fail(&e))
     }
 
     /// A frame that has come to its end; on the session's own thread, so that the next ones go on while downstream works.

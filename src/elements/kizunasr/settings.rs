@@ -204,7 +204,7 @@ pub fn properties() -> Vec<glib::ParamSpec> {
         string("device", "device", format!("Device id as the provider names it (e.g. 0 for CUDA, GPU for OpenVINO); none is the provider's default. {ANY}")),
         glib::ParamSpecBoxed::builder::<gst::Structure>("provider-options")
             .nick("provider options")
-            .blurb(&format!("Fields are passed to the provider as they are, e.g. 'options,INFERENCE_NUM_THREADS=4'. Ours: 'wrapped', 1 or 0, whether ONNX Runtime's device converts colours too (default: 1 for cuda and tensorrt). {ANY}"))
+            .blurb(&format!("Fields are passed to the provider as they are, e.g. 'options,INFERENCE_NUM_THREADS=4'. Ours: 'wrapped', 1 or 0, whether ONNX Runtime's device converts colours too (default: 1 for cuda and tensorrt), and 'streams', 1 to 4, how many frames then go to it at once (default: 2 for these). {ANY}"))
             .mutable_playing()
             .build(),
         string("runtime-library", "runtime library", format!(
