@@ -134,6 +134,7 @@ impl Work {
 
 impl Work {
     /// Frames that are all on their way at once, as they come out.
+    #[allow(dead_code, reason = "each test file uses its own part")]
     pub fn process_all(
         &mut self,
         all: &[Frame],

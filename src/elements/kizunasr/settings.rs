@@ -248,7 +248,7 @@ pub fn properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("queue-depth")
             .nick("queue depth")
-            .blurb("Frames on their way at once, so that conversion and inference overlap; 0 is chosen (3). Each needs memory for its pictures. May change at any time.")
+            .blurb("Frames on their way at once, so that conversion and inference overlap; 0 is chosen (3, or 5 where two frames are worked on at once). Each needs memory for its pictures. May change at any time.")
             .maximum(64)
             .default_value(d.queue_depth)
             .mutable_playing()
