@@ -240,9 +240,9 @@ impl Inference {
         cancel: &Cancel,
         notices: &mut Vec<Notice>,
     ) -> Result<Option<Outcome>, SessionError> {
+        // This frame goes by way of pictures, and so do those after it: both ways open would take twice the memory.
+        self.by_pictures = true;
         if self.networks.is_empty() && !self.plain_from_here {
-            // This frame cannot go the direct way; or a flush came while they were rebuilt.
-            self.by_pictures = true;
             self.rebuild(cancel, notices)?;
         }
         while !self.plain_from_here {
