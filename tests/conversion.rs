@@ -3,6 +3,8 @@
 //! The originals' results are made by `tests/reference/reference.py` (ncnn itself; Anime4K's shader line by line), which
 //! `cargo xtask test` runs. Where they are not there, the test says that it skips.
 
+#[path = "support/shipped.rs"]
+mod shipped;
 #[path = "support/skip.rs"]
 #[macro_use]
 mod skip;
@@ -13,23 +15,10 @@ use std::path::{Path, PathBuf};
 
 use gstkizuna::engine::{self, Cancel, Engine, EngineOptions, ModelSource, Precision, Provider};
 use gstkizuna::upscale::{Element, Layout, Samples, Shape, Tensor};
+use shipped::MODELS;
 
 /// Largest difference allowed, of white = 1.
 const TOLERANCE: f32 = 1e-4;
-
-/// Every model that `models/` has a card for.
-const MODELS: [&str; 10] = [
-    "anime4k-m",
-    "anime4k-vl",
-    "animevideov3-x2",
-    "animevideov3-x3",
-    "animevideov3-x4",
-    "cunet-x2",
-    "realcugan-se-x2-conservative",
-    "upconv7-x2",
-    "upconv7-x2-denoise1",
-    "x4plus-anime",
-];
 
 #[test]
 fn conversions_agree_with_the_originals() {

@@ -120,35 +120,34 @@ fn what_only_pictures_can_do_goes_their_way() {
     assert!(!open(&loaded, config, specs).setup().is_streamed);
 }
 
-/// A network, written to `path`, that makes NaN of a black picture: it divides by the brightest sample.
-fn not_for_black(path: &std::path::Path) -> Option<(Arc<Loaded>, String)> {
+/// A session whose network makes NaN of a black picture: it divides by the brightest sample. With what its frames are.
+fn not_for_black(n: &str) -> Option<(Work, Size, VideoSpec)> {
     let net = Net::default()
         .node("ReduceMax", &["in"], "white", &[])
         .node("Div", &["in", "white"], "bright", &[])
         .nearest(2.0, "bright", "out");
     let [input, output] = same(DataType::FLOAT, "3");
-    std::fs::write(path, net.source(input, output).bytes).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nan.onnx");
+    std::fs::write(&path, net.source(input, output).bytes).unwrap();
     let model = path.to_str().unwrap().to_owned();
     let (loaded, _) = load(&config(Cpu, &model))?;
-    Some((loaded, model))
+    let size = Size::new(40, 30);
+    let specs = (video(PixelFormat::Rgb, size), video(PixelFormat::Rgb, Size::new(80, 60)));
+    let config = streams(Config { model: Some(model), ..wrapped(None, None) }, n);
+    Some((open(&loaded, config, specs), size, specs.1))
 }
 
 #[test]
 fn what_fails_goes_on_by_way_of_pictures_and_that_is_said() {
     let _one = one_at_a_time();
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("nan.onnx");
-    let Some((loaded, model)) = not_for_black(&path) else { return };
-    let size = Size::new(40, 30);
-    let specs = (video(PixelFormat::Rgb, size), video(PixelFormat::Rgb, Size::new(80, 60)));
-    let config = Config { model: Some(model), ..wrapped(None, None) };
-    let mut work = open(&loaded, config, specs);
+    let Some((mut work, size, to)) = not_for_black("1") else { return };
     let src = drawn(PixelFormat::Rgb, size, 5);
-    let bright = process(&mut work, &src, specs.1);
+    let bright = process(&mut work, &src, to);
     let black = Frame::new(PixelFormat::Rgb, size, 0);
-    let failed = work.try_process(&black, specs.1).map(|_| ()).unwrap_err().to_string();
+    let failed = work.try_process(&black, to).map(|_| ()).unwrap_err().to_string();
     assert!(failed.contains("NaN"), "{failed}");
-    let (frame, said) = work.try_process(&src, specs.1).unwrap();
+    let (frame, said) = work.try_process(&src, to).unwrap();
     assert_eq!(frame.rows(), bright.rows(), "the next one is well: {said:?}");
 }
 
@@ -183,17 +182,11 @@ fn frames_that_go_together_are_the_same_and_keep_their_order() {
 #[test]
 fn one_that_fails_takes_no_other_with_it() {
     let _one = one_at_a_time();
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("nan.onnx");
-    let Some((loaded, model)) = not_for_black(&path) else { return };
-    let size = Size::new(40, 30);
-    let specs = (video(PixelFormat::Rgb, size), video(PixelFormat::Rgb, Size::new(80, 60)));
-    let config = Config { model: Some(model), ..wrapped(None, None) };
+    let Some((mut work, size, to)) = not_for_black("2") else { return };
     let black = Frame::new(PixelFormat::Rgb, size, 0);
     let bright = drawn(PixelFormat::Rgb, size, 5);
     let films = [&bright, &bright, &black, &bright, &black, &bright].map(Frame::clone);
-    let mut work = open(&loaded, streams(config, "2"), specs);
-    let results = work.process_all(&films, specs.1);
+    let results = work.process_all(&films, to);
     let first = results[0].as_ref().unwrap().rows().to_vec();
     for (i, result) in results.into_iter().enumerate() {
         match result {

@@ -13,14 +13,15 @@ use half::f16;
 use proptest::prelude::*;
 use rten_onnx::onnx::{DataType, ModelProto, NodeProto, TensorProto};
 
+use crate::installed::MODELS;
 use crate::models::{Attr, Net, open, pass_on, same};
-use crate::{NCHW, SHIPPED, floats, psnr, run, shape, shipped, zoo};
+use crate::{NCHW, floats, psnr, run, shape, shipped, zoo};
 
 const F32: DataType = DataType::FLOAT;
 
 #[test]
 fn shipped_networks_agree_with_fp32() {
-    for name in SHIPPED {
+    for name in MODELS {
         let Some(bytes) = shipped(name) else { continue };
         let begin = Instant::now();
         let half = to_half(&bytes, Ports::Keep).unwrap().unwrap();

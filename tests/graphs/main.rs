@@ -6,6 +6,8 @@
 #[macro_use]
 mod skip;
 
+#[path = "../support/shipped.rs"]
+mod installed;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/zoo.rs"]
@@ -26,20 +28,6 @@ use std::sync::Arc;
 
 use gstkizuna::engine::{self, Cancel, EngineError, EngineOptions, ModelSource, Provider};
 use gstkizuna::upscale::{Element, Layout, Samples, Shape, Tensor};
-
-/// The networks that are installed.
-const SHIPPED: [&str; 10] = [
-    "anime4k-m",
-    "anime4k-vl",
-    "animevideov3-x2",
-    "animevideov3-x3",
-    "animevideov3-x4",
-    "cunet-x2",
-    "realcugan-se-x2-conservative",
-    "upconv7-x2",
-    "upconv7-x2-denoise1",
-    "x4plus-anime",
-];
 
 /// A shipped network's file; `None`, said aloud, where it is not installed.
 fn shipped(name: &str) -> Option<Arc<[u8]>> {
