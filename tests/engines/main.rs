@@ -196,9 +196,12 @@ fn cancellation(provider: Provider) {
     let model = models::heavy(6);
     let mut engine = engine::open(provider, &model, Some(input.dims()), &options()).unwrap();
     let mut output = empty(Layout::Nchw);
-    let whole = timed_run(&mut *engine, &input, &mut output);
+    // The first run may compile; a run that ends before it is cancelled says nothing.
+    timed_run(&mut *engine, &input, &mut output);
+    let whole = [(); 2].map(|()| timed_run(&mut *engine, &input, &mut output));
+    let whole = whole[0].min(whole[1]);
     let mut slowest = Duration::ZERO;
-    for part in [10, 4, 2] {
+    for part in [10, 4, 3] {
         let cancel = Cancel::new();
         let raiser = {
             let cancel = cancel.clone();
