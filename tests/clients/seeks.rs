@@ -239,8 +239,10 @@ fn instant_rate_changes() {
         }
         scene.to_the_end();
         let (came, left) = (came.lock().unwrap().clone(), left.lock().unwrap().clone());
-        // The film may have been read to its end before the second one.
-        assert!(left.first() == Some(&2.0) && came == left, "{line}: {came:?}, {left:?}");
+        // The film may have been read to its end before the second one; into the queues of `batch` before the first.
+        let may_be_late = line.contains("batch") && came.is_empty();
+        assert_eq!(came, left, "{line}");
+        assert!(left.first() == Some(&2.0) || may_be_late, "{line}: {left:?}");
         assert_eq!(scene.journal.counts(), (FRAMES, FRAMES), "{line}");
         scene.finish();
     }
