@@ -159,7 +159,9 @@ fn seeks_without_a_flush_while_playing() {
         scene.to_the_end();
         let left = scene.journal.left();
         let segments = left.iter().filter(|i| matches!(i, Item::Segment { .. })).count();
-        assert_eq!(segments, 2, "{line}: {left:?}");
+        // A short film may be in the queues of `batch`, to its end, before the seek.
+        let may_be_late = line.contains("batch") && segments == 1;
+        assert!(segments == 2 || may_be_late, "{line}: {left:?}");
         scene.finish();
     }
 }
