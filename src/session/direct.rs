@@ -54,7 +54,9 @@ pub(super) fn open(
     let budget = Budget::new(room, config.memory_limit, &input, &output).share(true, streams);
     let raw = Some((input.format, output.format));
     let ask = Ask { budget, raw, shrink: choice.shrink };
-    let planned = tiles::plan(input.size, contract, config, ask, notices);
+    // Said only where this plan is the one that runs: the way by pictures makes its own.
+    let mut said = Vec::new();
+    let planned = tiles::plan(input.size, contract, config, ask, &mut said);
     let Some(tiles) = RawTiles::new(planned.plan, input.format, output.format) else {
         return Ok(None);
     };
@@ -76,7 +78,10 @@ pub(super) fn open(
         Ok(Direct::new(network, tiles.clone(), input, output, config.reuse_tolerance))
     };
     match (0..streams).map(open).collect::<Result<Vec<_>, _>>() {
-        Ok(directs) => Ok(Some(directs)),
+        Ok(directs) => {
+            notices.append(&mut said);
+            Ok(Some(directs))
+        }
         Err(e @ (EngineError::Cancelled | EngineError::OutOfMemory(_))) => Err(e),
         Err(e) => {
             notices
