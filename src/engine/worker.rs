@@ -173,14 +173,34 @@ fn thread_ended() -> EngineError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use parking_lot::{Condvar, Mutex};
+
     use super::*;
     use crate::engine::{Precision, Provider};
     use crate::upscale::Samples;
 
-    /// Doubles its input after a while, or panics where the first sample is negative.
-    struct Slow(EngineInfo, Duration);
+    /// Doubles its input once the gate is open, or panics where the first sample is negative.
+    struct Gated(EngineInfo, Arc<Gate>);
 
-    impl Engine for Slow {
+    #[derive(Default)]
+    struct Gate {
+        is_open: Mutex<bool>,
+        opened: Condvar,
+        /// Whether a run has come to it.
+        reached: AtomicBool,
+    }
+
+    impl Gate {
+        fn open(&self) {
+            *self.is_open.lock() = true;
+            self.opened.notify_all();
+        }
+    }
+
+    impl Engine for Gated {
         fn info(&self) -> &EngineInfo {
             &self.0
         }
@@ -191,7 +211,9 @@ mod tests {
             output: &mut Tensor,
             _: &Cancel,
         ) -> Result<(), EngineError> {
-            std::thread::sleep(self.1);
+            self.1.reached.store(true, Ordering::SeqCst);
+            let mut is_open = self.1.is_open.lock();
+            self.1.opened.wait_while(&mut is_open, |is_open| !*is_open);
             let Samples::F32(samples) = &input.samples else { unreachable!() };
             assert!(samples[0] >= 0.0, "negative light");
             output.shape = input.shape;
@@ -200,14 +222,16 @@ mod tests {
         }
     }
 
-    fn worker(ms: u64) -> Worker {
+    fn worker() -> (Worker, Arc<Gate>) {
         let info = EngineInfo {
             provider: Provider::Embedded,
             runtime: "test".into(),
             device: "CPU".into(),
             precision: Precision::Fp32,
         };
-        Worker::spawn(Box::new(Slow(info, Duration::from_millis(ms))), Box::new(|| ())).unwrap()
+        let gate = Arc::new(Gate::default());
+        let engine = Box::new(Gated(info, gate.clone()));
+        (Worker::spawn(engine, Box::new(|| ())).unwrap(), gate)
     }
 
     fn tensor(value: f32) -> Tensor {
@@ -215,32 +239,37 @@ mod tests {
         Tensor { shape, layout: Layout::Nchw, samples: Samples::F32(vec![value; 2]) }
     }
 
-    #[test]
-    fn a_run_that_is_left_behind_does_not_hold_the_caller_and_the_next_one_is_right() {
-        let mut worker = worker(150);
+    /// Leaves a run behind in the engine, before the gate.
+    fn abandon(worker: &mut Worker, gate: &Arc<Gate>) {
         let cancel = Cancel::new();
-        let mut output = tensor(0.0);
         let raiser = {
-            let cancel = cancel.clone();
+            let (cancel, gate) = (cancel.clone(), gate.clone());
             std::thread::spawn(move || {
-                std::thread::sleep(Duration::from_millis(20));
+                while !gate.reached.load(Ordering::SeqCst) {
+                    std::thread::yield_now();
+                }
                 cancel.raise();
             })
         };
-        let begin = Instant::now();
-        let result = worker.run(&tensor(1.0), &mut output, &cancel);
+        let result = worker.run(&tensor(1.0), &mut tensor(0.0), &cancel);
         assert!(matches!(result, Err(EngineError::Cancelled)));
-        assert!(begin.elapsed() < Duration::from_millis(100), "{:?}", begin.elapsed());
         raiser.join().unwrap();
+    }
 
-        cancel.clear();
-        worker.run(&tensor(3.0), &mut output, &cancel).unwrap();
+    #[test]
+    fn a_run_that_is_left_behind_does_not_hold_the_caller_and_the_next_one_is_right() {
+        let (mut worker, gate) = worker();
+        abandon(&mut worker, &gate);
+        gate.open();
+        let mut output = tensor(0.0);
+        worker.run(&tensor(3.0), &mut output, &Cancel::new()).unwrap();
         assert_eq!(output.samples, Samples::F32(vec![6.0; 2]));
     }
 
     #[test]
     fn a_panic_is_an_error_and_the_engine_lives_on() {
-        let mut worker = worker(0);
+        let (mut worker, gate) = worker();
+        gate.open();
         let mut output = tensor(0.0);
         let result = worker.run(&tensor(-1.0), &mut output, &Cancel::new());
         assert!(matches!(result, Err(EngineError::Run(text)) if text.contains("negative light")));
@@ -249,17 +278,10 @@ mod tests {
 
     #[test]
     fn drop_does_not_wait_for_a_long_run() {
-        let mut worker = worker(1000);
-        let cancel = Cancel::new();
-        let flag = cancel.clone();
-        let raiser = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(20));
-            flag.raise();
-        });
-        let _ = worker.run(&tensor(1.0), &mut tensor(0.0), &cancel);
-        raiser.join().unwrap();
-        let begin = Instant::now();
+        let (mut worker, gate) = worker();
+        abandon(&mut worker, &gate);
+        // It would wait for ever.
         drop(worker);
-        assert!(begin.elapsed() < RELEASE + Duration::from_millis(100));
+        gate.open();
     }
 }

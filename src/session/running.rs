@@ -57,7 +57,7 @@ pub struct Finished<F> {
     pub result: Result<(), SessionError>,
     /// What the user must hear of.
     pub notices: Vec<Notice>,
-    /// From submission to the end.
+    /// From submission until it was written; what downstream takes is not in it.
     pub latency: Duration,
     /// Figures so far.
     pub stats: Stats,
@@ -115,6 +115,8 @@ pub(super) struct Task<F> {
     pub frames: F,
     pub treatment: Treatment,
     pub submitted: Instant,
+    /// When it was written.
+    pub finished: Instant,
     /// None where it takes the short way, which reads by itself.
     pub prepared: Option<Prepared>,
     /// What the networks gave, from the second stage to the third; none where the frame is scaled plainly.
@@ -212,8 +214,12 @@ impl<F: Frames> Session<F> {
         treatment: Treatment,
         depth: usize,
     ) -> Result<(), SessionError> {
-        if !self.pending.wait(depth.max(1), || self.cancel.is_raised()) {
-            return Err(EngineError::Cancelled.into());
+        if !self.pending.wait(depth.max(1), || self.cancel.is_raised() || self.has_died()) {
+            return Err(if self.has_died() {
+                thread_ended()
+            } else {
+                EngineError::Cancelled.into()
+            });
         }
         let submitted = Instant::now();
         self.spare.try_iter().for_each(|prepared| self.reader.recycle(prepared));
@@ -223,6 +229,7 @@ impl<F: Frames> Session<F> {
             frames,
             treatment,
             submitted,
+            finished: submitted,
             prepared,
             planes: None,
             tiles: 0,
@@ -236,15 +243,29 @@ impl<F: Frames> Session<F> {
         if self.tasks.as_ref().is_some_and(|tasks| tasks.send(task).is_ok()) {
             Ok(())
         } else {
-            Err(EngineError::Run("the thread that upscales frames has ended".into()).into())
+            Err(thread_ended())
         }
     }
 
-    /// Waits until every frame that was submitted has been delivered.
-    pub fn drain(&self) {
-        // A stage that has died takes no frame any further.
-        self.pending.wait(1, || self.threads.iter().any(JoinHandle::is_finished));
+    /// Waits until every frame that was submitted has been delivered; how many will be all the same: those behind the frame
+    /// that is being delivered to whoever asks in that moment, who cannot wait for himself.
+    pub fn drain(&self) -> usize {
+        let here = std::thread::current().id();
+        if self.threads.iter().any(|thread| thread.thread().id() == here) {
+            return self.pending.count.lock().saturating_sub(1);
+        }
+        self.pending.wait(1, || self.has_died());
+        0
     }
+
+    /// Whether a stage has died, which takes no frame any further.
+    fn has_died(&self) -> bool {
+        self.threads.iter().any(JoinHandle::is_finished)
+    }
+}
+
+fn thread_ended() -> SessionError {
+    EngineError::Run("the thread that upscales frames has ended".into()).into()
 }
 
 /// Reads what is to be read of `frames`.

@@ -146,7 +146,8 @@ pub(super) fn write<F: Frames>(
             // Nobody takes them any more where the session ends.
             let _ = planes.send(given);
         }
-        task.times.write = begun.elapsed();
+        task.finished = Instant::now();
+        task.times.write = task.finished - begun;
         if done.send(task).is_err() {
             return;
         }
@@ -163,9 +164,9 @@ pub(super) fn deliver<F: Frames>(
 ) {
     let mut last = None;
     for task in tasks {
-        let now = Instant::now();
-        stats.busy += now - last.map_or(task.submitted, |last| task.submitted.max(last));
-        last = Some(now);
+        let begun = last.map_or(task.submitted, |last| task.submitted.max(last));
+        stats.busy += task.finished.saturating_duration_since(begun);
+        last = Some(task.finished);
         count(&mut stats, &task);
         if let Some(prepared) = task.prepared {
             // Nobody reads any more where the session ends.
@@ -175,7 +176,7 @@ pub(super) fn deliver<F: Frames>(
             frames: task.frames,
             result: task.result,
             notices: task.notices,
-            latency: now - task.submitted,
+            latency: task.finished - task.submitted,
             stats: stats.clone(),
             setup: task.setup,
         });

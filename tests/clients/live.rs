@@ -154,20 +154,20 @@ fn watch(line: &'static str, queue: bool) -> Live {
 }
 
 /// The only tests that look at a clock, because a promise about time is what they are about. Their frames take a tenth of the time
-/// that they last, there are margins of 40 ms, and a machine that was busy with something else gets a second chance.
+/// that they last, there are margins of 40 ms, and a machine that is busy with something else gets more chances: a promise that
+/// is wrong is broken each time.
 fn assert_promise_is_kept(queue: bool) {
     for line in elements() {
         let is_kept = |live: &Live| {
             let on_time = live.late.iter().all(|(_, late)| *late <= MARGIN);
             on_time && live.dropped == 0
         };
-        let first = watch(line, queue);
-        if is_kept(&first) {
-            println!("{line}: {first:?}");
-            continue;
+        let mut tries = Vec::new();
+        while !tries.last().is_some_and(is_kept) {
+            assert!(tries.len() < 5, "{line}: {tries:?}");
+            tries.push(watch(line, queue));
         }
-        let second = watch(line, queue);
-        assert!(is_kept(&second), "{line}: {first:?}, then {second:?}");
+        println!("{line}: {tries:?}");
     }
 }
 

@@ -42,6 +42,7 @@ fn start(player: &gst::Pipeline, state: gst::State, journal: &Journal) {
             break;
         }
         player.set_state(gst::State::Ready).unwrap();
+        journal.cut();
     }
     settle(player, state);
 }
@@ -84,8 +85,10 @@ fn playbin_seeks_and_pauses() {
             player.seek_simple(flags, to).unwrap();
             settle(&player, gst::State::Playing);
             settle(&player, gst::State::Paused);
+            let first = journal.times()[0];
+            assert!(first <= to && to < first + FRAME, "{line}: {first} for {to}");
             let at = player.query_position::<gst::ClockTime>().unwrap();
-            assert!(at >= to && at <= to + gst::ClockTime::SECOND, "{line}: {at} after {to}");
+            assert!(at >= to, "{line}: {at} after {to}");
         }
         player.seek_simple(flags, gst::ClockTime::from_mseconds(1200)).unwrap();
         settle(&player, gst::State::Playing);
@@ -148,7 +151,8 @@ fn players_that_are_programs() {
         for player in ["playbin", "playbin3"] {
             let mut command = tool("gst-launch-1.0");
             let uri = format!("uri={}", uri(&FILMS.mp4));
-            command.args([player, &uri, &filter, "video-sink=fakesink", "audio-sink=fakesink"]);
+            command.args(["-v", player, &uri, &filter]);
+            command.args(["video-sink=fakesink", "audio-sink=fakesink"]);
             let output = run(&command);
             assert!(output.status.success(), "{line}: {}", text(&output));
         }

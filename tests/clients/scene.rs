@@ -1,6 +1,7 @@
 //! A pipeline with an element of the table in its middle, and what an application does to it.
 
-use std::sync::MutexGuard;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use gst::prelude::*;
 
@@ -32,6 +33,23 @@ impl std::ops::Deref for Stopped {
 impl Drop for Stopped {
     fn drop(&mut self) {
         let _ = self.0.set_state(gst::State::Null);
+    }
+}
+
+/// What the stream waits for.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    pub fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    fn wait(&self) {
+        let is_shut = |is_open: &mut bool| !*is_open;
+        let patience = PATIENCE.into();
+        drop(self.0.1.wait_timeout_while(self.0.0.lock().unwrap(), patience, is_shut).unwrap());
     }
 }
 
@@ -101,24 +119,54 @@ impl Scene {
         self.message(gst::MessageType::Eos);
     }
 
-    /// A seek at rate 1.
-    pub fn seek(&self, flags: gst::SeekFlags, to: gst::ClockTime) {
-        // An end that was reached before is none any more.
-        self.forget_ends();
-        self.pipeline.seek_simple(flags, to).unwrap_or_else(|e| panic!("{}: {e}", self.what));
+    /// The same, where nothing more depends on the clock.
+    pub fn hurry_to_the_end(&self) {
+        self.sink.set_property("sync", false);
+        self.to_the_end();
     }
 
-    /// A seek at `rate` between two times.
+    /// Holds the film before its picture `number`, counted from now: what is done meanwhile is done in its middle, however slow
+    /// the machine is.
+    pub fn hold(&self, number: usize) -> Gate {
+        let gate = Gate::default();
+        let (held, came) = (gate.clone(), AtomicUsize::new(1));
+        self.entrance().add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            if came.fetch_add(1, Ordering::SeqCst) == number {
+                held.wait();
+            }
+            gst::PadProbeReturn::Ok
+        });
+        gate
+    }
+
+    /// The element's sink pad.
+    pub fn entrance(&self) -> gst::Pad {
+        self.pipeline.by_name("up").unwrap().static_pad("sink").unwrap()
+    }
+
+    /// A seek at rate 1.
+    pub fn seek(&self, flags: gst::SeekFlags, to: gst::ClockTime) {
+        self.range(1.0, flags, (to, None));
+    }
+
+    /// A seek at `rate` between two times. A paused sink that is just being given the network's picture refuses it, for a moment.
     pub fn range(
         &self,
         rate: f64,
         flags: gst::SeekFlags,
         range: (gst::ClockTime, Option<gst::ClockTime>),
     ) {
-        self.forget_ends();
         let (from, to) = (gst::SeekType::Set, gst::SeekType::Set);
-        let sought = self.pipeline.seek(rate, flags, from, range.0, to, range.1);
-        sought.unwrap_or_else(|e| panic!("{}: {e}", self.what));
+        let begun = std::time::Instant::now();
+        loop {
+            // An end that was reached before is none any more.
+            self.forget_ends();
+            match self.pipeline.seek(rate, flags, from, range.0, to, range.1) {
+                Ok(()) => break,
+                Err(e) => assert!(begun.elapsed() < PATIENCE.into(), "{}: {e}", self.what),
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
     }
 
     fn forget_ends(&self) {

@@ -27,7 +27,7 @@ fn steps_while_paused() {
             assert_eq!(scene.shown(), wanted, "{line}: {pictures}");
         }
         scene.state(gst::State::Playing);
-        scene.to_the_end();
+        scene.hurry_to_the_end();
         assert_eq!(scene.journal.counts(), (FRAMES, FRAMES), "{line}");
         scene.finish();
     }
@@ -56,11 +56,13 @@ fn steps_while_playing() {
     for line in elements() {
         let [source, ..] = sources();
         let scene = Scene::new(&source, line, "sync=true");
+        let gate = scene.hold(10);
         scene.state(gst::State::Playing);
         scene.journal.wait(3);
         step(&scene, 20, true);
+        gate.open();
         scene.message(gst::MessageType::StepDone);
-        scene.to_the_end();
+        scene.hurry_to_the_end();
         assert_eq!(scene.journal.counts(), (FRAMES, FRAMES), "{line}");
         scene.finish();
     }
@@ -77,7 +79,7 @@ fn pause_resume() {
             scene.state(gst::State::Paused);
         }
         scene.state(gst::State::Playing);
-        scene.to_the_end();
+        scene.hurry_to_the_end();
         assert_eq!(scene.journal.counts(), (FRAMES, FRAMES), "{line}");
         scene.finish();
     }

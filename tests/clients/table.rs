@@ -1,7 +1,7 @@
 //! The elements under test, and films for them.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::{LazyLock, MutexGuard, Once};
 
 use tempfile::TempDir;
@@ -109,19 +109,6 @@ pub fn sources() -> [String; 4] {
 
 pub fn uri(file: &Path) -> String {
     gst::glib::filename_to_uri(file, None).unwrap().into()
-}
-
-/// Runs a program to its end; one that hangs is ended.
-pub fn run(command: &Command) -> Output {
-    let mut watched = Command::new("timeout");
-    watched.arg("120").arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => watched.env(name, value),
-            None => watched.env_remove(name),
-        };
-    }
-    watched.output().unwrap()
 }
 
 /// Pictures of a file's video as ffprobe counts them, and their size.

@@ -61,16 +61,8 @@ fn bound_tensors_are_let_go() {
         opened => opened.unwrap(),
     };
     let whole = run(&mut *engine, &input);
-    let cancel = Cancel::new();
-    let raiser = {
-        let cancel = cancel.clone();
-        thread::spawn(move || {
-            thread::sleep(Duration::from_millis(20));
-            cancel.raise();
-        })
-    };
-    let mut output = empty(Layout::Nchw);
-    assert!(matches!(engine.run(&input, &mut output, &cancel), Err(EngineError::Cancelled)));
-    raiser.join().unwrap();
+    // A run may end before it is cancelled.
+    let after = Duration::from_millis(20);
+    assert!((0..10).any(|_| super::cancelled_run(&mut *engine, &input, after).is_some()));
     assert_eq!(run(&mut *engine, &input).samples, whole.samples);
 }

@@ -122,11 +122,27 @@ fn displays_may_be_replaced_while_frames_flow() {
     let _alone = alone();
     init();
     let line = "videotestsrc ! video/x-raw,width=32,height=18 ! queue ! kizunashader quality=fast name=a ! queue ! kizunashader quality=fast scale=1 name=b ! queue ! fakesink name=end";
-    let pipeline = gst::parse::launch(line).unwrap();
+    let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let end = pipeline.by_name("end").unwrap().static_pad("sink").unwrap();
+    end.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        let _ = tell.send(());
+        gst::PadProbeReturn::Ok
+    });
     let bus = pipeline.bus().unwrap();
+    // Frames made from now on, whatever was on its way.
+    let more_frames = || {
+        let _ = told.try_iter().count();
+        for _ in 0..5 {
+            let came = told.recv_timeout(std::time::Duration::from_secs(60));
+            came.unwrap_or_else(|e| {
+                panic!("{e}: {:?}", bus.pop_filtered(&[gst::MessageType::Error]))
+            });
+        }
+    };
     pipeline.set_state(gst::State::Playing).unwrap();
     for _ in 0..8 {
-        std::thread::sleep(std::time::Duration::from_millis(150));
+        more_frames();
         let Some(display) = gst_gl::GLDisplay::with_type(gst_gl::GLDisplayType::EGL_DEVICE) else {
             skip!("there is no EGL device");
             break;
@@ -136,7 +152,7 @@ fn displays_may_be_replaced_while_frames_flow() {
         context.set_gl_display(&display);
         pipeline.set_context(&context);
     }
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    more_frames();
     let error = bus.pop_filtered(&[gst::MessageType::Error]);
     assert!(error.is_none(), "{error:?}");
     pipeline.set_state(gst::State::Null).unwrap();

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
-use crate::support::{QUICK, buffer, clip, element, harness, init, stat, video};
+use crate::support::{
+    QUICK, buffer, clip, element, harness, init, play_pipeline, play_to_the_end, stat, video,
+};
 
 const SMALL: &str = "I420,width=32,height=18";
 
@@ -172,4 +174,92 @@ fn late_frames_are_scaled_plainly_only_where_that_is_allowed() {
         assert_eq!(warnings, usize::from(plain > 0), "{fallback}");
         assert!(!element.property::<bool>("qos"));
     }
+}
+
+/// Who cannot answer by himself, as a file's sink, asks upstream.
+#[test]
+fn the_position_moves_with_the_frames() {
+    init();
+    let line = format!(
+        "videotestsrc num-buffers=20 ! video/x-raw,format={SMALL},framerate=25/1 ! {QUICK} ! fakesink sync=false"
+    );
+    let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let said = play_to_the_end(pipeline.upcast_ref());
+    assert!(said.errors.is_empty(), "{said:?}");
+    let pad = pipeline.by_name("sr").unwrap().static_pad("src").unwrap();
+    assert_eq!(pad.query_position(), Some(gst::ClockTime::from_mseconds(800)));
+    pipeline.set_state(gst::State::Null).unwrap();
+}
+
+/// Frames leave on a thread of their own: what downstream says to the last one has to be said by us.
+#[test]
+fn a_frame_that_leads_nowhere_is_an_error() {
+    init();
+    for count in [1, 20] {
+        let line =
+            format!("videotestsrc num-buffers={count} ! video/x-raw,format={SMALL} ! {QUICK}");
+        let pipeline = gst::parse::launch(&line).unwrap();
+        let bus = pipeline.bus().unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let timeout = gst::ClockTime::from_seconds(60);
+        let error = bus.timed_pop_filtered(timeout, &[gst::MessageType::Error]);
+        assert!(error.is_some(), "{count}");
+        pipeline.set_state(gst::State::Null).unwrap();
+    }
+}
+
+/// What downstream takes is not ours to promise.
+#[test]
+fn a_sink_that_holds_frames_does_not_count_as_latency() {
+    let element = element();
+    let mut h = harness(&element);
+    let caps = video(SMALL);
+    h.set_src_caps(caps.clone());
+    let holds = Duration::from_secs(2);
+    let held = std::sync::atomic::AtomicBool::new(false);
+    element.static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        if !held.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            std::thread::sleep(holds);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    for _ in 0..3 {
+        h.push(buffer(&caps)).unwrap();
+    }
+    assert!(h.push_event(gst::event::Eos::new()));
+    let mut query = gst::query::Latency::new();
+    assert!(element.static_pad("src").unwrap().query(&mut query));
+    let promised = Duration::from(query.result().1);
+    assert!(!promised.is_zero() && promised < holds, "{promised:?}");
+}
+
+/// In the middle of a delivery, as appsink's callbacks do.
+#[test]
+fn whoever_is_given_a_frame_may_seek() {
+    init();
+    let line = format!(
+        "videotestsrc num-buffers=50 ! video/x-raw,format={SMALL},framerate=25/1 ! {QUICK} ! fakesink name=sink sync=false"
+    );
+    let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let (seen, weak) = (Arc::new(Mutex::new(Vec::new())), pipeline.downgrade());
+    let noted = seen.clone();
+    let pad = pipeline.by_name("sr").unwrap().static_pad("src").unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let count = {
+            let mut noted = noted.lock().unwrap();
+            noted.push(info.buffer().unwrap().pts().unwrap());
+            noted.len()
+        };
+        if let (10, Some(pipeline)) = (count, weak.upgrade()) {
+            let to = gst::ClockTime::from_mseconds(400);
+            pipeline.seek_simple(gst::SeekFlags::FLUSH, to).unwrap();
+            return gst::PadProbeReturn::Drop;
+        }
+        gst::PadProbeReturn::Ok
+    });
+    let said = play_pipeline(pipeline.upcast());
+    assert!(said.errors.is_empty(), "{said:?}");
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen[10], gst::ClockTime::from_mseconds(400), "{seen:?}");
+    assert!(seen[10..].is_sorted(), "{seen:?}");
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
-use crate::support::{buffer, element, harness, init, video};
+use crate::support::{buffer, element, harness, init, stat, video};
 
 /// Time to let go that is no bug on a busy machine; the aim is 100 ms.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -36,6 +36,7 @@ fn at_work(provider: &str) -> Option<(gst::Pipeline, gst::Element)> {
     });
     if pipeline.set_state(gst::State::Playing).is_err() {
         let why = pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]);
+        assert_ne!(provider, "embedded", "{why:?}");
         skip!("{provider}: {why:?}");
         pipeline.set_state(gst::State::Null).unwrap();
         return None;
@@ -49,41 +50,52 @@ fn at_work(provider: &str) -> Option<(gst::Pipeline, gst::Element)> {
     Some((pipeline, sr))
 }
 
-fn timed(what: &str, act: impl FnOnce()) {
-    let begun = Instant::now();
-    act();
-    let took = begun.elapsed();
-    println!("{what}: {took:.1?}");
-    assert!(took < PATIENCE, "{what} took {took:.1?}");
+/// Lets go in the middle of a heavy frame, as often as it takes to be soon: others may have the machine for a while.
+fn let_go(provider: &str, what: &str, act: impl Fn(&gst::Pipeline, &gst::Element)) -> Option<()> {
+    let mut took: Vec<Option<Duration>> = Vec::new();
+    while took.last().is_none_or(|last| last.is_none_or(|last| last >= PATIENCE)) {
+        assert!(took.len() < 5, "{provider}: {what}: {took:.1?}");
+        let (pipeline, sr) = at_work(provider)?;
+        let begun = Instant::now();
+        act(&pipeline, &sr);
+        let elapsed = begun.elapsed();
+        // Where the frame is done nobody was in the middle of it.
+        took.push((stat::<u64>(&sr, "frames") == 0).then_some(elapsed));
+        pipeline.set_state(gst::State::Null).unwrap();
+        let error = pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]);
+        assert!(error.is_none(), "{error:?}");
+    }
+    println!("{provider}: {what}: {took:.1?}");
+    Some(())
+}
+
+/// Asks all that can be asked.
+fn ask(sr: &gst::Element) {
+    let _ = sr.property::<Option<gst::Structure>>("model-info");
+    let _ = sr.property::<Option<String>>("active-provider");
+    sr.set_property("strength", 0.5);
+    for pad in ["sink", "src"] {
+        let pad = sr.static_pad(pad).unwrap();
+        assert!(!pad.query_caps(None).is_empty());
+        assert!(pad.query_accept_caps(&pad.current_caps().unwrap()));
+    }
+    assert!(sr.static_pad("src").unwrap().query(gst::query::Latency::new().query_mut()));
+    let _ = sr.query_position::<gst::ClockTime>();
+    let _ = sr.property::<gst::Structure>("stats");
 }
 
 pub fn check(provider: &str) {
-    let Some((pipeline, sr)) = at_work(provider) else { return };
-    timed(&format!("{provider}: questions"), || {
-        let _ = sr.property::<gst::Structure>("stats");
-        let _ = sr.property::<Option<gst::Structure>>("model-info");
-        let _ = sr.property::<Option<String>>("active-provider");
-        sr.set_property("strength", 0.5);
-        for pad in ["sink", "src"] {
-            let pad = sr.static_pad(pad).unwrap();
-            assert!(!pad.query_caps(None).is_empty());
-            assert!(pad.query_accept_caps(&pad.current_caps().unwrap()));
-        }
-        assert!(sr.static_pad("src").unwrap().query(gst::query::Latency::new().query_mut()));
-        let _ = sr.query_position::<gst::ClockTime>();
-    });
-    timed(&format!("{provider}: flush"), || {
+    let checked = let_go(provider, "flush", |_, sr| {
+        ask(sr);
         let sink = sr.static_pad("sink").unwrap();
         assert!(sink.send_event(gst::event::FlushStart::new()));
         assert!(sink.send_event(gst::event::FlushStop::new(true)));
     });
-    pipeline.set_state(gst::State::Null).unwrap();
-    let Some((pipeline, _)) = at_work(provider) else { return };
-    timed(&format!("{provider}: stop"), || {
-        pipeline.set_state(gst::State::Null).unwrap();
-    });
-    let error = pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]);
-    assert!(error.is_none(), "{error:?}");
+    if checked.is_some() {
+        let_go(provider, "stop", |pipeline, _| {
+            pipeline.set_state(gst::State::Null).unwrap();
+        });
+    }
 }
 
 #[test]

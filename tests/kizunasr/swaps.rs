@@ -118,8 +118,8 @@ fn what_cannot_be_loaded_leaves_what_works() {
     assert!(more.is_none(), "{more:?}");
 }
 
-#[test]
-fn a_live_source_does_not_wait_for_the_network() {
+/// Frames that were scaled plainly before the network was there.
+fn begin_live() -> u64 {
     let (pipeline, sr, seen) = playing(
         "videotestsrc is-live=true ! video/x-raw,format=I420,width=32,height=18,framerate=25/1 \
          ! kizunasr name=sr model=anime4k-m provider=embedded ! fakesink",
@@ -133,11 +133,18 @@ fn a_live_source_does_not_wait_for_the_network() {
     let gst::MessageView::Info(info) = info.view() else { unreachable!() };
     assert!(info.error().message().contains("upscaled by embedded"), "{info:?}");
     until("frames of the network", || stat::<u64>(&sr, "frames") > 3);
-    assert!(stat::<u64>(&sr, "plain-frames") > 0);
     assert!(!stat::<bool>(&sr, "loading"));
+    let plain = stat::<u64>(&sr, "plain-frames");
     pipeline.set_state(gst::State::Null).unwrap();
     let seen = seen.lock().unwrap();
     assert!(seen.is_sorted() && seen.iter().all(|(_, width)| *width == 64));
+    plain
+}
+
+/// The network may be there before the first frame, if the camera is kept waiting.
+#[test]
+fn a_live_source_does_not_wait_for_the_network() {
+    assert!((0..10).any(|_| begin_live() > 0));
 }
 
 #[test]

@@ -9,6 +9,9 @@ mod pipelines;
 #[path = "../support/screen.rs"]
 mod screen;
 
+#[path = "../support/zoo.rs"]
+mod zoo;
+
 mod hybrid;
 mod profiles;
 mod support;

@@ -3,30 +3,21 @@
 use gst::prelude::*;
 
 use crate::support::{
-    alone, assert_nothing_leaks, clip, frames_of, pipeline, play, stat, times, until,
+    alone, assert_nothing_leaks, clip, frames_of, pipeline, play, play_to_the_end, stat, times,
+    until,
 };
+use crate::zoo;
 
 const END: [gst::MessageType; 2] = [gst::MessageType::Eos, gst::MessageType::Error];
 
 /// Plays to the end; what the bin says then, and its warnings.
 fn ends(line: &str) -> (gst::Structure, Vec<String>) {
     let (pipeline, upscale) = pipeline(line);
-    let bus = pipeline.bus().unwrap();
-    let _ = pipeline.set_state(gst::State::Playing);
-    let timeout = gst::ClockTime::from_seconds(60);
-    let mut warnings = Vec::new();
-    loop {
-        let message = bus.timed_pop(timeout).expect("no end");
-        match message.view() {
-            gst::MessageView::Warning(w) => warnings.push(w.error().message().to_owned()),
-            gst::MessageView::Error(e) => panic!("{e:?}"),
-            gst::MessageView::Eos(_) => break,
-            _ => {}
-        }
-    }
+    let said = play_to_the_end(pipeline.upcast_ref());
+    assert!(said.errors.is_empty(), "{said:?}");
     let stats = upscale.property("stats");
     pipeline.set_state(gst::State::Null).unwrap();
-    (stats, warnings)
+    (stats, said.warnings)
 }
 
 fn frames(stats: &gst::Structure, child: &str) -> u64 {
@@ -81,6 +72,26 @@ fn without_its_model_the_film_is_made_by_shaders() {
         assert!(warnings[0].contains("shaders run alone"), "{warnings:?}");
         assert!(stats.get::<String>("without-network").is_ok(), "{stats:?}");
         assert_eq!((frames(&stats, "shader"), frames(&stats, "ai")), (10, 0));
+    }
+}
+
+/// A network that can be loaded and gives no picture: `x / x` of black.
+#[test]
+fn where_the_network_fails_at_its_first_frame_none_is_lost() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("black.onnx");
+    let net = zoo::Net::new(3).op("Div", &["x"], vec![]).upscale(2);
+    std::fs::write(&path, net.bytes()).unwrap();
+    for (profile, count) in [("export", 1), ("export", 12), ("batch", 1), ("batch", 12)] {
+        let (stats, warnings) = ends(&format!(
+            "videotestsrc num-buffers={count} pattern=black ! video/x-raw,format=I420,width=64,height=36 \
+             ! kizunaupscale name=u profile={profile} model={} provider=embedded precision=fp32 ! fakesink",
+            path.display()
+        ));
+        let alone = warnings.iter().filter(|w| w.contains("shaders run alone")).count();
+        assert_eq!(alone, 1, "{profile}, {count}: {warnings:?}");
+        assert_eq!((frames(&stats, "shader"), frames(&stats, "ai")), (count, 0), "{profile}");
     }
 }
 

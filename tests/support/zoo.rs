@@ -14,7 +14,8 @@ use gstkizuna::engine::{Halo, ValueRange};
 use gstkizuna::upscale::{Element, Layout};
 use rten_onnx::onnx::DataType;
 
-use net::{Net, picture};
+pub use net::Net;
+use net::picture;
 
 /// A model that works, and what must be found out about it.
 pub struct Case {

@@ -1,6 +1,6 @@
 //! The element's virtual functions.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use gst::glib;
@@ -48,13 +48,15 @@ pub struct KizunaSr {
     /// The network at work; taken by the streaming thread alone.
     session: Mutex<Option<Session<VideoPair>>>,
     /// Raised by flush and stop.
-    pub(super) cancel: Cancel,
+    pub(in crate::elements) cancel: Cancel,
     /// From PAUSED→READY to the next start: the end of a flush must not lower the flag then.
     stopping: AtomicBool,
     /// What QoS events said.
     late: LateFrames,
     /// What downstream said to a frame, or that one failed: the next frame's answer.
     pub(super) flow: Mutex<Option<gst::FlowError>>,
+    /// Frames on their way that were flushed by whoever was just given the one before them.
+    stale: AtomicUsize,
     /// Networks that are being loaded while frames flow.
     pub(super) loader: Loader,
 }
@@ -76,6 +78,10 @@ pub(super) struct Negotiated {
     pub status: status::Status,
     /// Time a frame takes, for the latency query.
     pace: Pace,
+    /// The segment of the frames on their way.
+    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    /// Where in the stream what went downstream last ends.
+    position: Option<gst::ClockTime>,
 }
 
 impl Negotiated {
@@ -167,25 +173,45 @@ impl KizunaSr {
     /// A frame that has come to its end; on the session's own thread, so that the next ones go on while downstream works.
     pub(super) fn deliver(&self, frame: Finished<VideoPair>) {
         self.warn(frame.notices);
+        let one_less = |stale: usize| stale.checked_sub(1);
+        if self.stale.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            return;
+        }
+        // Who is not linked now may be for the next frame, as where somebody chooses among streams.
+        let is_open = self.flow.lock().is_none_or(|e| e == gst::FlowError::NotLinked);
         let flow = match frame.result {
-            Ok(()) if self.flow.lock().is_none() => {
+            Ok(()) if is_open => {
                 let buffer = frame.frames.into_written();
                 self.note_progress(&frame.stats, &frame.setup, frame.latency, &buffer);
-                self.obj().src_pad().push(buffer).map(|_| ())
+                Some(self.obj().src_pad().push(buffer))
             }
-            Ok(()) => Ok(()),
-            Err(e) => Err(self.fail(&e)),
+            Ok(()) => None,
+            Err(e) => Some(Err(self.fail(&e))),
         };
-        if let Err(e) = flow {
-            self.flow.lock().get_or_insert(e);
+        match flow {
+            Some(Ok(_)) => *self.flow.lock() = None,
+            Some(Err(e)) if is_open => *self.flow.lock() = Some(e),
+            _ => {}
         }
     }
 
-    /// Waits until all frames on their way have gone downstream, before something that must not overtake them.
-    fn drain(&self) {
-        if let Some(session) = &*self.session.lock() {
-            session.drain();
+    /// What downstream said to the last frames has no next frame to be answered to: nobody else would hear of it.
+    fn report_flow(&self) {
+        let flow = *self.flow.lock();
+        let is_lasting = match flow {
+            Some(gst::FlowError::NotLinked) => !self.obj().src_pad().is_linked(),
+            flow => flow == Some(gst::FlowError::NotNegotiated),
+        };
+        if let (Some(flow), true) = (flow, is_lasting) {
+            let text = "the last frames could not go downstream: link the source pad, or give it caps that it takes";
+            gst::element_imp_error!(self, gst::StreamError::Failed, ("{text}"), ["{flow:?}"]);
         }
+    }
+
+    /// Waits until all frames on their way have gone downstream, before something that must not overtake them; how many have not
+    /// ([`Session::drain`]).
+    fn drain(&self) -> usize {
+        self.session.lock().as_ref().map_or(0, Session::drain)
     }
 
     /// Whether a frame is so late that `fallback=resize` scales it plainly.
@@ -217,6 +243,8 @@ impl KizunaSr {
         let (latency_changed, slow) = {
             let mut negotiated = self.negotiated.lock();
             negotiated.status.update(stats, setup);
+            let end = buffer.pts().map(|pts| pts + buffer.duration().unwrap_or_default());
+            negotiated.position = negotiated.segment.as_ref().and_then(|s| s.to_stream_time(end?));
             let each = stats.busy / stats.frames.max(1) as u32;
             let slow = negotiated.pace.is_slow(each, stats.busy, buffer.duration());
             (negotiated.pace.note(latency), slow)
@@ -327,6 +355,7 @@ impl BaseTransformImpl for KizunaSr {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         *self.flow.lock() = None;
+        self.stale.store(0, Ordering::SeqCst);
         self.stopping.store(false, Ordering::SeqCst);
         self.cancel.clear();
         self.late.reset();
@@ -377,8 +406,19 @@ impl BaseTransformImpl for KizunaSr {
     }
 
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
-        if let (gst::PadDirection::Sink, gst::QueryView::Drain(_)) = (direction, query.view()) {
-            self.drain();
+        match (direction, query.view_mut()) {
+            (gst::PadDirection::Sink, gst::QueryViewMut::Drain(_)) => {
+                self.drain();
+            }
+            // The parent has seen no frame leave.
+            (gst::PadDirection::Src, gst::QueryViewMut::Position(query)) => {
+                let position = self.negotiated.lock().position;
+                if let (gst::Format::Time, Some(position)) = (query.format(), position) {
+                    query.set(position);
+                    return true;
+                }
+            }
+            _ => {}
         }
         let answered = BaseTransformImplExt::parent_query(self, direction, query);
         if answered {
@@ -394,15 +434,32 @@ impl BaseTransformImpl for KizunaSr {
             gst::EventView::FlushStop(_) => {
                 self.late.reset();
                 // They end soon, as the flag is raised.
-                self.drain();
+                let behind = self.drain();
+                self.stale.store(behind, Ordering::SeqCst);
                 *self.flow.lock() = None;
+                self.negotiated.lock().position = None;
                 self.cancel.clear();
                 if self.stopping.load(Ordering::SeqCst) {
                     self.cancel.raise();
                 }
             }
             // What follows the frames in the stream must not overtake them.
-            _ if event.is_serialized() => self.drain(),
+            _ if event.is_serialized() => {
+                self.drain();
+            }
+            _ => {}
+        }
+        match event.view() {
+            gst::EventView::Eos(_) => self.report_flow(),
+            gst::EventView::Segment(segment) => {
+                {
+                    let mut negotiated = self.negotiated.lock();
+                    negotiated.segment = segment.segment().downcast_ref().cloned();
+                    negotiated.position = None;
+                }
+                // An end is none any more where something new begins.
+                self.flow.lock().take_if(|e| *e == gst::FlowError::Eos);
+            }
             _ => {}
         }
         self.parent_sink_event(event)
@@ -442,7 +499,11 @@ impl BaseTransformImpl for KizunaSr {
     // In place of transform_frame, which knows one frame at a time. What is generated goes out by `deliver`.
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
         if let Some(src) = self.take_queued_buffer() {
-            if let Some(e) = *self.flow.lock() {
+            let mut flow = self.flow.lock();
+            let answer = *flow;
+            flow.take_if(|e| *e == gst::FlowError::NotLinked);
+            drop(flow);
+            if let Some(e) = answer {
                 return Err(e);
             }
             self.submit(&mut self.session.lock(), src)?;

@@ -1,6 +1,8 @@
 //! The element's virtual functions.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
+use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
@@ -23,6 +25,9 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
+/// How often a frame that waits for the network looks whether it should stop.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// The bin.
 #[derive(Default)]
 pub struct KizunaUpscale {
@@ -37,8 +42,14 @@ pub struct KizunaUpscale {
     pub(super) paused: Mutex<Option<Arc<Paused>>>,
     /// What `stats` shows.
     pub(super) status: Mutex<Status>,
-    /// Some while the network is being loaded: what it says is kept from the bus.
-    pub(super) failure: Mutex<Option<Option<String>>>,
+    /// Whether the pipeline is paused.
+    is_paused: AtomicBool,
+    /// Frames that have come out of `ai`.
+    came_out: AtomicU64,
+    /// Whether the network made one of those since frames go through it.
+    pub(super) has_proven: AtomicBool,
+    /// Why the network, or a child beside the stream, failed: what shaders can do without is kept from the bus.
+    pub(super) failure: Mutex<Option<String>>,
 }
 
 impl KizunaUpscale {
@@ -89,6 +100,7 @@ impl KizunaUpscale {
         let inner = src.internal().ok_or_else(|| glib::bool_error!("a pad without an inside"))?;
         formats::arrange(&parts, inner.upcast_ref(), &self.wanted);
         self.watch_shader(&parts);
+        self.watch_network(&parts);
         let _ = self.inside.set((parts, sink, src));
         Ok(())
     }
@@ -97,9 +109,26 @@ impl KizunaUpscale {
         let Some(pad) = parts.shader.static_pad("src") else { return };
         let weak = self.ref_counted().downgrade();
         let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
-        pad.add_probe(mask, move |_, info| {
+        pad.add_probe(mask, move |pad, info| {
             let paused = weak.upgrade().and_then(|imp| imp.paused.lock().clone());
-            paused.map_or(gst::PadProbeReturn::Ok, |paused| paused.note(info))
+            paused.map_or(gst::PadProbeReturn::Ok, |paused| paused.note(pad, info))
+        });
+    }
+
+    fn watch_network(&self, parts: &Parts) {
+        let Some(pad) = parts.ai.static_pad("src") else { return };
+        let (weak, ai) = (self.ref_counted().downgrade(), parts.ai.downgrade());
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            let (Some(imp), Some(ai)) = (weak.upgrade(), ai.upgrade()) else {
+                return gst::PadProbeReturn::Ok;
+            };
+            if !imp.has_proven.load(Ordering::SeqCst) {
+                // In live streams frames are scaled plainly until the network is there.
+                let frames = ai.property::<gst::Structure>("stats").get::<u64>("frames");
+                imp.has_proven.store(frames.is_ok_and(|frames| frames > 0), Ordering::SeqCst);
+            }
+            imp.came_out.fetch_add(1, Ordering::SeqCst);
+            gst::PadProbeReturn::Ok
         });
     }
 
@@ -111,22 +140,40 @@ impl KizunaUpscale {
         self.switch_if_ready();
         let paused = self.paused.lock().clone();
         let forward = |buffer| gst::ProxyPad::chain_default(pad, Some(&*self.obj()), buffer);
-        if let (Some(paused), Some(Route::Shader)) = (paused, self.switch.route()) {
-            return paused.chain(buffer, pad.current_caps(), forward);
-        }
-        let flow = forward(buffer.clone());
-        let refused = matches!(flow, Err(gst::FlowError::Error | gst::FlowError::NotNegotiated));
-        let failure = if refused { self.failure.lock().take().flatten() } else { None };
-        match failure {
-            // Its engines could not be opened: this frame and all that follow go through the shaders.
-            Some(why) => {
-                if self.fall_back(why) {
-                    forward(buffer)
-                } else {
-                    flow
+        match (paused, self.switch.route()) {
+            (Some(paused), Some(Route::Shader)) => {
+                paused.chain(buffer, pad.current_caps(), forward)
+            }
+            (None, Some(Route::Shader)) => forward(buffer),
+            _ if self.has_proven.load(Ordering::SeqCst) => forward(buffer),
+            _ => {
+                let before = self.came_out.load(Ordering::SeqCst);
+                let flow = forward(buffer.clone());
+                let is_over = || flow.is_err() || pad.pad_flags().contains(gst::PadFlags::FLUSHING);
+                match self.failure_of_frame(before, is_over) {
+                    Some(why) => {
+                        if self.fall_back(why) {
+                            forward(buffer)
+                        } else {
+                            flow
+                        }
+                    }
+                    None => flow,
                 }
             }
-            None => flow,
+        }
+    }
+
+    /// Waits until a frame that went to the network has come out; why it does not. Then it and all that follow go through the
+    /// shaders, and no frame is lost.
+    fn failure_of_frame(&self, before: u64, is_over: impl Fn() -> bool) -> Option<String> {
+        loop {
+            let is_out = self.came_out.load(Ordering::SeqCst) > before;
+            let failure = self.failure.lock().take();
+            if failure.is_some() || is_out || is_over() {
+                return failure;
+            }
+            std::thread::sleep(LOOK);
         }
     }
 
@@ -181,7 +228,7 @@ impl KizunaUpscale {
             *paused = Paused::new(&self.obj(), self).map(Arc::new);
         }
         if let Some(paused) = &*paused {
-            paused.set_paused(self.obj().current_state() == gst::State::Paused);
+            paused.set_paused(self.is_paused.load(Ordering::SeqCst));
         }
     }
 
@@ -205,6 +252,7 @@ impl KizunaUpscale {
     }
 
     fn set_paused(&self, is_paused: bool) {
+        self.is_paused.store(is_paused, Ordering::SeqCst);
         if let Some(paused) = &*self.paused.lock() {
             paused.set_paused(is_paused);
         }
@@ -358,11 +406,9 @@ impl ChildProxyImpl for KizunaUpscale {
 impl BinImpl for KizunaUpscale {
     fn handle_message(&self, message: gst::Message) {
         if let gst::MessageView::Error(e) = message.view()
-            && let Some((parts, ..)) = self.inside()
-            && e.src() == Some(parts.ai.upcast_ref())
-            && self.is_replaceable(&parts.ai)
+            && e.src().is_some_and(|child| self.can_do_without(child))
         {
-            *self.failure.lock() = Some(Some(e.error().message().to_owned()));
+            self.failure.lock().get_or_insert_with(|| e.error().message().to_owned());
             return;
         }
         self.parent_handle_message(message);
@@ -370,10 +416,15 @@ impl BinImpl for KizunaUpscale {
 }
 
 impl KizunaUpscale {
-    /// Whether shaders can take the network's place: while it has taken no frame.
-    fn is_replaceable(&self, ai: &gst::Element) -> bool {
-        let stats = ai.property::<gst::Structure>("stats");
-        let frames = |name| stats.get::<u64>(name).unwrap_or(0);
-        frames("frames") + frames("plain-frames") == 0
+    /// Whether shaders can take a child's place: beside the stream, and while no frame has come out of the network.
+    fn can_do_without(&self, child: &gst::Object) -> bool {
+        let Some((parts, ..)) = self.inside() else { return false };
+        let is = |part: &gst::Element| child == part.upcast_ref::<gst::Object>();
+        match self.switch.route() {
+            Some(Route::Network | Route::Queued) => {
+                is(&parts.ai) && !self.has_proven.load(Ordering::SeqCst)
+            }
+            Some(Route::Shader) | None => parts.on(Route::Network).into_iter().any(is),
+        }
     }
 }

@@ -1,10 +1,17 @@
 //! The children, and the ways that frames can take through them.
 
+use std::thread::JoinHandle;
+use std::time::Duration;
+
 use gst::glib;
 use gst::prelude::*;
+use gst::subclass::prelude::*;
 
 use super::settings::Profile;
 use crate::elements::{KizunaShader, KizunaSr};
+
+/// How often it is looked whether a thread has ended.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// Frames on their way through the network in `profile=batch`.
 const BATCH_DEPTH: u32 = 6;
@@ -55,7 +62,8 @@ impl Parts {
     pub fn new(bin: &gst::Bin) -> Result<Self, glib::BoolError> {
         let shader = |name: &str| glib::Object::builder::<KizunaShader>().property("name", name);
         let part = |name, stages| {
-            let part = shader(name).property("scale", 1.0).build();
+            // A film that is exported loses no frame, however late it is.
+            let part = shader(name).property("scale", 1.0).property("qos", false).build();
             part.set_property_from_str("stages", stages);
             part.upcast()
         };
@@ -105,6 +113,18 @@ impl Parts {
     /// Takes the children on `route` apart.
     pub fn unlink(&self, route: Route) {
         gst::Element::unlink_many(self.on(route));
+    }
+
+    /// Waits for a thread that may be loading the network, which is given up.
+    pub fn join(&self, thread: JoinHandle<()>) {
+        while !thread.is_finished() {
+            if let Some(ai) = self.ai.downcast_ref::<KizunaSr>() {
+                // Again and again, as it lowers its flag when it starts.
+                ai.imp().cancel.raise();
+            }
+            std::thread::sleep(LOOK);
+        }
+        let _ = thread.join();
     }
 
     /// Puts `children` into the bin, whose state they do not follow yet.

@@ -3,6 +3,7 @@
 //! The new children are made ready on a thread of their own; then the stream's thread lets every frame leave the old ones, and
 //! links the new ones in their place.
 
+use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use gst::subclass::prelude::*;
 use parking_lot::{Condvar, Mutex};
 
 use super::imp::{CAT, KizunaUpscale};
-use super::parts::Route;
+use super::parts::{Parts, Route};
 
 /// How often a thread that waits for frames looks whether it should stop.
 const LOOK: Duration = Duration::from_millis(30);
@@ -47,11 +48,11 @@ impl Switch {
         self.state.lock().route
     }
 
-    fn end_thread(&self) {
+    fn end_thread(&self, parts: &Parts) {
         self.state.lock().is_ending = true;
         self.changed.notify_all();
         if let Some(thread) = self.thread.lock().take() {
-            let _ = thread.join();
+            parts.join(thread);
         }
         let mut state = self.state.lock();
         (state.is_ending, state.is_preparing, state.ready) = (false, false, None);
@@ -92,28 +93,30 @@ impl KizunaUpscale {
             parts.shut(&[&parts.ai]);
             return false;
         }
-        children.iter().rev().all(|child| {
+        let are_ready = children.iter().rev().all(|child| {
             child.set_locked_state(false);
             child.sync_state_with_parent().is_ok()
-        })
+        });
+        if !are_ready && let Some(why) = self.failure.lock().take() {
+            self.warn(&format!("shaders and network cannot be started together: {why}"));
+        }
+        are_ready
     }
 
     fn load(&self, ai: &gst::Element) -> bool {
         if ai.current_state() >= gst::State::Paused {
             return true;
         }
-        *self.failure.lock() = Some(None);
         let loaded = ai.set_state(gst::State::Paused).is_ok();
-        let failure = self.failure.lock().take().flatten();
-        if !loaded {
-            self.do_without(failure.unwrap_or_else(|| "the network cannot be loaded".into()));
+        if !loaded && !self.switch.state.lock().is_ending {
+            self.do_without_loaded();
         }
         loaded
     }
 
-    /// The network for paused frames cannot be loaded.
-    pub(super) fn do_without_on_pause(&self) {
-        let failure = self.failure.lock().take().flatten();
+    /// The network cannot be loaded.
+    pub(super) fn do_without_loaded(&self) {
+        let failure = self.failure.lock().take();
         self.do_without(failure.unwrap_or_else(|| "the network cannot be loaded".into()));
     }
 
@@ -127,6 +130,8 @@ impl KizunaUpscale {
         let failed = |e| gst::error_msg!(gst::CoreError::Pad, ("children cannot be linked: {e}"));
         let Some((parts, sink, src)) = self.inside() else { return Ok(()) };
         let _linking = self.switch.linking.lock();
+        self.has_proven.store(false, Ordering::SeqCst);
+        *self.failure.lock() = None;
         let old = self.switch.route();
         // Without a target a pad has nothing to let go of.
         let _ = (sink.set_target(None::<&gst::Pad>), src.set_target(None::<&gst::Pad>));
@@ -146,10 +151,12 @@ impl KizunaUpscale {
 
     /// Takes everything apart.
     pub(super) fn take_apart(&self) {
-        self.switch.end_thread();
         let Some((parts, sink, src)) = self.inside() else { return };
+        // From here on nobody starts another thread.
+        let route = self.switch.state.lock().route.take();
+        self.switch.end_thread(&parts);
         let _ = (sink.set_target(None::<&gst::Pad>), src.set_target(None::<&gst::Pad>));
-        if let Some(route) = self.switch.state.lock().route.take() {
+        if let Some(route) = route {
             parts.unlink(route);
         }
         parts.shut(&parts.all());
@@ -160,7 +167,7 @@ impl KizunaUpscale {
         let mut state = self.switch.state.lock();
         state.orders += 1;
         self.switch.changed.notify_all();
-        if state.is_preparing {
+        if state.is_preparing || state.route.is_none() {
             return;
         }
         let weak = self.ref_counted().downgrade();

@@ -23,6 +23,8 @@ pub struct Frame {
     pub caps: gst::Caps,
     /// What went out.
     pub output: gst::Buffer,
+    /// Its caps.
+    pub output_caps: gst::Caps,
 }
 
 /// The frame on show and all that went out behind it.
@@ -62,16 +64,21 @@ impl Journal {
         }
     }
 
+    /// Takes over what holds for what is to come.
+    pub fn hold(&mut self, event: gst::Event) {
+        match event.type_() {
+            gst::EventType::Caps => self.caps = Some(event),
+            gst::EventType::Segment => self.segment = Some(event),
+            _ => {}
+        }
+    }
+
     /// Forgets the first item, but not what holds for those behind it.
     fn pass(&mut self) -> bool {
         let Some(item) = self.items.pop_front() else { return false };
         self.sent = self.sent.saturating_sub(1);
         if let Item::Event(event) = item {
-            match event.type_() {
-                gst::EventType::Caps => self.caps = Some(event),
-                gst::EventType::Segment => self.segment = Some(event),
-                _ => {}
-            }
+            self.hold(event);
         }
         true
     }
@@ -125,7 +132,9 @@ mod tests {
     fn frame(ms: u64) -> Item {
         let mut output = gst::Buffer::from_mut_slice(vec![0_u8; 1 << 20]);
         output.make_mut().set_pts(gst::ClockTime::from_mseconds(ms));
-        Item::Frame(Frame { input: output.clone(), caps: gst::Caps::new_any(), output })
+        let caps = gst::Caps::new_any();
+        let (input, output_caps) = (output.clone(), caps.clone());
+        Item::Frame(Frame { input, caps, output, output_caps })
     }
 
     fn segment() -> gst::Event {

@@ -15,6 +15,7 @@ mod journal;
 mod network;
 mod screen;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -101,6 +102,7 @@ impl Paused {
             network: Mutex::new(None),
             replay: Mutex::new(None),
         });
+        shared.begin();
         let watched = shared.clone();
         let watch = Builder::new().name("kizuna-paused".into()).spawn(move || watched.watch());
         Some(Self { shared, watch: Mutex::new(Some(watch.ok()?)) })
@@ -146,13 +148,15 @@ impl Paused {
     }
 
     /// What comes out of the shaders, on its way downstream.
-    pub fn note(&self, info: &gst::PadProbeInfo) -> gst::PadProbeReturn {
+    pub fn note(&self, pad: &gst::Pad, info: &gst::PadProbeInfo) -> gst::PadProbeReturn {
         let mut state = self.shared.state.lock();
         let item = match (info.buffer(), info.event()) {
-            (Some(output), _) => state
-                .input
-                .take()
-                .map(|(input, caps)| Item::Frame(Frame { input, caps, output: output.clone() })),
+            (Some(output), _) => {
+                let (input, output) = (state.input.take(), output.clone());
+                input.zip(pad.current_caps()).map(|((input, caps), output_caps)| {
+                    Item::Frame(Frame { input, caps, output, output_caps })
+                })
+            }
             (_, Some(event)) => event.is_serialized().then(|| Item::Event(event.clone())),
             _ => None,
         };
@@ -218,7 +222,7 @@ impl Paused {
         self.shared.changed.notify_all();
         self.shared.cancel();
         if let Some(watch) = self.watch.lock().take() {
-            let _ = watch.join();
+            self.shared.parts.join(watch);
         }
     }
 }
@@ -238,6 +242,16 @@ fn kept(buffer: &gst::Buffer, caps: &gst::Caps) -> gst::Buffer {
 }
 
 impl Shared {
+    /// Takes over what holds in the stream, which may have begun long ago: a flush takes it from downstream.
+    fn begin(&self) {
+        let Some(pad) = self.parts.shader.static_pad("src") else { return };
+        let mut state = self.state.lock();
+        pad.sticky_events_foreach(|event| {
+            state.journal.hold(event.clone());
+            ControlFlow::Continue(gst::EventForeachAction::Keep)
+        });
+    }
+
     /// Waits until nothing is being sent again.
     fn enter(&self) -> Result<(), gst::FlowError> {
         let mut state = self.state.lock();
@@ -284,6 +298,12 @@ impl Shared {
         screen::shown(&screen::sink_behind(self.src.upcast_ref())?)
     }
 
+    /// The same, once nothing else is on its way to the screen.
+    fn shown_on_pause(&self) -> Option<gst::ClockTime> {
+        let sink = screen::sink_behind(self.src.upcast_ref())?;
+        if screen::stands(&sink) { screen::shown(&sink) } else { None }
+    }
+
     fn forget_what_was_shown(&self) {
         if let Some(shown) = self.shown() {
             self.state.lock().journal.forget_before(shown);
@@ -293,12 +313,14 @@ impl Shared {
     fn watch(self: Arc<Self>) {
         let network = Network::open(self.parts.clone(), (&self.sink, &self.src)).map(Arc::new);
         *self.network.lock() = network.clone();
-        if let (None, Some(element)) = (&network, self.element.upgrade()) {
-            element.imp().do_without_on_pause();
+        if let (None, Some(element)) = (&network, self.element.upgrade())
+            && !self.state.lock().is_over()
+        {
+            element.imp().do_without_loaded();
         }
         let mut last = None;
         while let Some(is_paused) = self.next_look() {
-            let shown = if is_paused { self.shown() } else { None };
+            let shown = if is_paused { self.shown_on_pause() } else { None };
             // The same twice in a row: the screen stands still.
             let stands = shown.is_some() && shown == last;
             last = shown;
@@ -340,13 +362,16 @@ impl Shared {
             return None;
         };
         let begun = Instant::now();
-        let Some(mut picture) = network.upscale(&frame) else {
-            let is_cancelled = {
-                let state = self.state.lock();
-                !state.is_paused || state.flushes != flushes || state.is_over()
-            };
-            if !is_cancelled {
-                self.give_up(at, "the network gave no picture; the shaders' stays");
+        let is_wanted = || {
+            let state = self.state.lock();
+            state.is_paused && state.flushes == flushes && !state.is_over()
+        };
+        let Some(mut picture) = network.upscale(&frame, is_wanted) else {
+            if is_wanted() {
+                let imp = self.element.upgrade();
+                let why = imp.and_then(|element| element.imp().failure.lock().take());
+                let why = why.map_or(String::new(), |why| format!(" ({why})"));
+                self.give_up(at, &format!("the network gave no picture{why}; the shaders' stays"));
             }
             return None;
         };
@@ -383,7 +408,7 @@ impl Shared {
 
     /// Puts `picture` on the screen in place of the frame at `at`, if that is still there.
     fn show(self: &Arc<Self>, at: gst::ClockTime, picture: gst::Buffer) {
-        if self.shown() != Some(at) {
+        if self.shown_on_pause() != Some(at) {
             return;
         }
         let number = {

@@ -15,21 +15,29 @@ pub struct Network {
     feed: gst::Pad,
     /// What comes out.
     collect: gst::Pad,
-    result: Arc<Mutex<Option<gst::Buffer>>>,
+    shared: Arc<Shared>,
+}
+
+/// What the pads and the caller share.
+#[derive(Default)]
+struct Shared {
+    result: Mutex<Option<gst::Buffer>>,
+    /// What the result is to be: it takes a frame's place.
+    wanted: Mutex<Option<gst::Caps>>,
 }
 
 impl Network {
     /// Links the children, and makes them ready: the model is loaded. `ends` are the bin's pads, whose neighbours know about
-    /// displays, and whose caps the result will have.
+    /// displays.
     ///
     /// # Errors
     /// Where a child cannot start; it has said why on the bus.
     pub fn open(parts: Arc<Parts>, ends: (&gst::GhostPad, &gst::GhostPad)) -> Option<Self> {
         parts.enter(&parts.on(Route::Network)).ok()?;
         let (first, last) = parts.link(Route::Network).ok()?;
-        let result = Arc::new(Mutex::new(None));
-        let (feed, collect) = (feed(ends.0), collect(ends.1, &result));
-        let network = Self { parts, feed, collect, result };
+        let shared = Arc::new(Shared::default());
+        let (feed, collect) = (feed(ends.0), collect(ends.1, &shared));
+        let network = Self { parts, feed, collect, shared };
         network.feed.link(&first).ok()?;
         last.link(&network.collect).ok()?;
         network.feed.set_active(true).ok()?;
@@ -40,12 +48,20 @@ impl Network {
         children.iter().rev().all(ready).then_some(network)
     }
 
-    /// Upscales a frame; `None` where it was cancelled or failed.
-    pub fn upscale(&self, frame: &Frame) -> Option<gst::Buffer> {
-        *self.result.lock() = None;
+    /// Upscales a frame; `None` where it failed, or was cancelled: what `is_wanted` says then comes before [`Self::cancel`].
+    pub fn upscale(&self, frame: &Frame, is_wanted: impl FnOnce() -> bool) -> Option<gst::Buffer> {
+        *self.shared.result.lock() = None;
+        let before = self.shared.wanted.lock().replace(frame.output_caps.clone());
+        if before.is_some_and(|before| before != frame.output_caps) {
+            self.collect.push_event(gst::event::Reconfigure::new());
+        }
         // Lets go of what was cancelled, and of the history of other frames.
         self.feed.push_event(gst::event::FlushStart::new());
         self.feed.push_event(gst::event::FlushStop::new(true));
+        // Whoever cancelled just before that was not heard.
+        if !is_wanted() {
+            return None;
+        }
         let segment = gst::FormattedSegment::<gst::ClockTime>::new();
         self.feed.push_event(gst::event::StreamStart::new("kizunaupscale/paused"));
         self.feed.push_event(gst::event::Caps::new(&frame.caps));
@@ -53,7 +69,7 @@ impl Network {
         self.feed.push(frame.input.clone()).ok()?;
         // Frames are on their way still.
         self.feed.peer_query(gst::query::Drain::new().query_mut());
-        self.result.lock().take()
+        self.shared.result.lock().take()
     }
 
     /// Ends [`Self::upscale`] on another thread, now.
@@ -93,21 +109,19 @@ fn feed(end: &gst::GhostPad) -> gst::Pad {
         .build()
 }
 
-fn collect(end: &gst::GhostPad, result: &Arc<Mutex<Option<gst::Buffer>>>) -> gst::Pad {
-    let (neighbour, stream, result) = (end.downgrade(), end.downgrade(), result.clone());
+fn collect(end: &gst::GhostPad, shared: &Arc<Shared>) -> gst::Pad {
+    let (neighbour, collected, shared) = (end.downgrade(), shared.clone(), shared.clone());
     gst::Pad::builder(gst::PadDirection::Sink)
         .name("collect")
         .chain_function(move |_, _, buffer| {
-            *result.lock() = Some(buffer);
+            *collected.result.lock() = Some(buffer);
             Ok(gst::FlowSuccess::Ok)
         })
         .event_function(|_, _, _| true)
         .query_function(move |_, _, query| match query.view_mut() {
             gst::QueryViewMut::Caps(caps) => {
-                // The result takes a frame's place in the stream.
-                let current = stream.upgrade().and_then(|pad| pad.current_caps());
-                let current = current.unwrap_or_else(gst::Caps::new_any);
-                let answer = caps.filter_owned().map_or(current.clone(), |f| f.intersect(&current));
+                let wanted = shared.wanted.lock().clone().unwrap_or_else(gst::Caps::new_any);
+                let answer = caps.filter_owned().map_or(wanted.clone(), |f| f.intersect(&wanted));
                 caps.set_result(&answer);
                 true
             }

@@ -37,3 +37,10 @@ pub fn shown(sink: &gst::Element) -> Option<gst::ClockTime> {
     let sample = sink.property::<Option<gst::Sample>>("last-sample")?;
     sample.buffer()?.pts()
 }
+
+/// Whether no other frame is on its way to a paused `sink` after a seek or in a step, which a flush would end. The sink of a live
+/// source may have none to come, as sources do not work then.
+pub fn stands(sink: &gst::Element) -> bool {
+    let (result, state, _) = sink.state(gst::ClockTime::ZERO);
+    result != Ok(gst::StateChangeSuccess::Async) || state != gst::State::Paused
+}
