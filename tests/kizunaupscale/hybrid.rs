@@ -98,6 +98,9 @@ fn hybrid_may_be_chosen_in_the_middle_of_a_film() {
         until("shaders", || {
             stat::<gst::Array>(&upscale, "children").len() == 1 && shown(&sink).is_some()
         });
+        // Frames that went out before are not known.
+        let soon = shown(&sink).unwrap().0 + gst::ClockTime::from_mseconds(500);
+        until("frames of the shaders", || shown(&sink).is_some_and(|(t, _)| t > soon));
         wait(&pipeline, gst::State::Paused);
         until("the network's frame", || stat::<u64>(&upscale, "paused-frames") == 1);
         let at = shown(&sink).unwrap().0;
