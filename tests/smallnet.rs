@@ -27,11 +27,29 @@ fn shipped(name: &str) -> ModelSource {
     ModelSource { name: name.into(), path: None, bytes }
 }
 
+/// Whether the processor has what these kernels are written for.
+fn has(kernels: &str) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    match kernels {
+        "avx512-bf16" => return is_x86_feature_detected!("avx512bf16"),
+        "avx512" => return is_x86_feature_detected!("avx512f"),
+        "avx2" => return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+        _ => {}
+    }
+    matches!(kernels, "plain" | "rten") || (kernels == "neon" && cfg!(target_arch = "aarch64"))
+}
+
 /// The embedded engine with these kernels; `None` where the processor has none of the name.
 fn open(model: &ModelSource, kernels: &str, precision: Precision) -> Option<Box<dyn Engine>> {
     let provider_options = vec![("kernels".into(), kernels.into())];
     let options = EngineOptions { precision, provider_options, ..EngineOptions::default() };
-    let engine = engine::open(Provider::Embedded, model, None, &options).ok()?;
+    let engine = match engine::open(Provider::Embedded, model, None, &options) {
+        Ok(engine) => engine,
+        Err(e) => {
+            assert!(!has(kernels), "{kernels}: {e}");
+            return None;
+        }
+    };
     (engine.info().runtime.contains("Kizuna") == (kernels != "rten")).then_some(engine)
 }
 
