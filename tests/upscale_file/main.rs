@@ -75,6 +75,21 @@ fn variable_frame_rate_stays() {
     assert_eq!(times("in.mkv"), times("out.mkv"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_no_text_is_refused_at_once() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    make_film(folder, "in.mkv", "64x48", "yuv420p", 2);
+    let mut command = upscale(&["in.mkv"], folder);
+    command.arg(std::ffi::OsStr::from_bytes(b"\xff.mkv"));
+    let output = run(command);
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("is not UTF-8; rename it"), "{}", stderr(&output));
+    assert_eq!(files(folder), ["in.mkv", "text.srt"]);
+}
+
 #[test]
 fn what_cannot_be_done_is_said_and_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
