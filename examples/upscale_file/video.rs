@@ -160,18 +160,27 @@ fn quarter_of_memory() -> u64 {
     kib.map_or(2 << 30, |kib| kib << 10) / 4
 }
 
-/// Drops frames that another segment owns.
+/// Drops frames that another segment owns, and brings the others' times in order: where pictures have no times, as in MPEG-PS,
+/// decoders give the same one to several.
 fn keep_shown(decoded: &gst::Element, shown: std::ops::Range<i64>) -> Result<()> {
+    let earliest = Mutex::new(gst::ClockTime::ZERO);
     pad(decoded, "sink")?.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let segment = pad.sticky_event::<gst::event::Segment>(0);
         let time = segment.zip(info.buffer()).and_then(|(s, b)| running_time(s.segment(), b));
-        match time {
-            Some(time) if !shown.contains(&time) => {
-                info.data = None;
-                gst::PadProbeReturn::Handled
-            }
-            _ => gst::PadProbeReturn::Ok,
+        if time.is_some_and(|time| !shown.contains(&time)) {
+            info.data = None;
+            return gst::PadProbeReturn::Handled;
         }
+        if let Some(buffer) = info.buffer_mut()
+            && let Some(stamp) = buffer.pts()
+        {
+            let mut earliest = earliest.lock();
+            if stamp < *earliest {
+                buffer.make_mut().set_pts(*earliest);
+            }
+            *earliest = stamp.max(*earliest) + gst::ClockTime::MSECOND;
+        }
+        gst::PadProbeReturn::Ok
     });
     Ok(())
 }

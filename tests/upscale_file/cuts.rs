@@ -91,6 +91,26 @@ fn all_intra() {
 }
 
 #[test]
+fn pictures_without_times() {
+    let mpeg4 = ["-c:v", "mpeg4", "-q:v", "2", "-g", "12", "-bf", "2"];
+    let h264 = [&H264[..], &["keyint=12:scenecut=0:bframes=2"]].concat();
+    // Small pictures: one time for several.
+    let mpeg2 = ["-c:v", "mpeg2video", "-bf", "2"];
+    let films = [("mpeg4.avi", &mpeg4[..]), ("raw.h264", &h264), ("mpeg2.vob", &mpeg2)];
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    for (film, coder) in films {
+        let source = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25", "-frames:v", "60"];
+        ffmpeg(&[&source[..], coder, &[film]].concat(), folder);
+        let output = succeed(upscale(&[film, "out.mkv", "--force", "--segment", "12"], folder));
+        let times = times("out.mkv", folder);
+        assert_eq!(times.len(), 60, "{film}: {}", stderr(&output));
+        assert!(times.is_sorted_by(|a, b| a < b), "{film}: {times:?}");
+        assert!((times[59] - times[0] - 59.0 / 25.0).abs() < 0.05, "{film}: {times:?}");
+    }
+}
+
+#[test]
 fn variable_frame_rate() {
     let gaps = ["-vf", "select='not(mod(n,7)*gt(mod(n,11),3))'", "-vsync", "vfr"];
     made("gaps.mkv", 1..=5, &[&gaps[..], &H264, &["keyint=12:bframes=3"]].concat());
