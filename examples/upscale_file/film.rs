@@ -34,10 +34,10 @@ pub enum Outcome {
 /// What cannot be done, and why. Finished segments stay where a later run finds them.
 pub fn export(options: &Options, stop: &AtomicBool, progress: &mut Progress) -> Result<Outcome> {
     let output = Output::new(options)?;
-    if was_complete(&output)? {
-        return Ok(Outcome::Done("complete=already".into()));
+    // What is there may be the film itself.
+    if !Work::may_be_complete(&output.work()) {
+        output.check_is_free(options)?;
     }
-    output.check_is_free(options)?;
     // Says what is wrong with an option before anything is read.
     Video::new(options, None, 0..0)?;
     let Some(film) = Survey::of(&options.input, stop, progress)? else {
@@ -53,34 +53,13 @@ pub fn export(options: &Options, stop: &AtomicBool, progress: &mut Progress) -> 
 
     let work = Work::open(output.work())?;
     let run = Run { options, output: &output, film, segments, manifest, stop };
-    match run.in_folder(&work, progress) {
-        Ok(Some(figures)) => {
-            work.complete(&output.file)?;
-            Ok(Outcome::Done(figures))
-        }
-        Ok(None) => Ok(Outcome::Stopped),
-        Err(error) if work.is_begun() => Err(error.context(format!(
-            "what is done so far is kept in {}; the same command goes on from there",
-            output.work().display()
-        ))),
-        Err(error) => {
-            work.remove();
-            Err(error)
-        }
+    let outcome = run.in_folder(&work, progress);
+    match &outcome {
+        Ok(Outcome::Done(_)) => work.remove(),
+        Err(_) if !work.is_begun() => work.remove(),
+        _ => {}
     }
-}
-
-/// Whether the last run was killed when its film had its name already; then nothing but the folder is left to remove.
-fn was_complete(output: &Output) -> Result<bool> {
-    if !output.work().exists() || !output.file.exists() {
-        return Ok(false);
-    }
-    let work = Work::open(output.work())?;
-    let is_complete = work.is_complete();
-    if is_complete {
-        work.remove();
-    }
-    Ok(is_complete)
+    outcome
 }
 
 /// What is known before the work begins.
@@ -94,14 +73,26 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Does the work; its figures, or none where the user stopped it.
-    fn in_folder(&self, work: &Work, progress: &mut Progress) -> Result<Option<String>> {
-        if let Some(why) = work.resume(&self.manifest, self.options.fresh)? {
-            progress.say(&format!(
-                "beginning again: {why} differs from that of the work in {}",
-                self.output.work().display()
-            ));
+    /// Does what earlier runs left to do.
+    fn in_folder(&self, work: &Work, progress: &mut Progress) -> Result<Outcome> {
+        let Self { options, output, manifest, .. } = self;
+        if !options.fresh && work.finish(manifest, output, options)? {
+            return Ok(Outcome::Done("complete=already".into()));
         }
+        output.check_is_free(options)?;
+        work.resume(manifest, options.fresh)?;
+        let figures = self.make(work, progress).map_err(|error| match work.is_begun() {
+            true => error.context(format!(
+                "what is done so far is kept in {}; the same command goes on from there",
+                output.work().display()
+            )),
+            false => error,
+        })?;
+        Ok(figures.map_or(Outcome::Stopped, Outcome::Done))
+    }
+
+    /// Makes the film; figures about it, or none where the user stopped it.
+    fn make(&self, work: &Work, progress: &mut Progress) -> Result<Option<String>> {
         let video = self.film.video()?;
         progress.expect(self.segments.iter().map(|segment| segment.pictures as u64).sum());
         let job = Job { options: self.options, work, segments: &self.segments, stop: self.stop };
@@ -110,7 +101,9 @@ impl Run<'_> {
         if !self.join(work, progress)? {
             return Ok(None);
         }
-        Ok(Some(figures(&done, work.pinned())))
+        let figures = figures(&done, work.pinned()?);
+        work.complete(&self.manifest, self.output, self.options)?;
+        Ok(Some(figures))
     }
 
     /// Puts the film together and looks at it; whether the user let it.

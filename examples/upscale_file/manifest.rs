@@ -42,21 +42,28 @@ impl Manifest {
         })
     }
 
-    /// What is not the same in `other`, in words.
-    pub fn difference(&self, other: &Self) -> Option<&'static str> {
-        match () {
-            () if self.film != other.film => Some("the film"),
-            () if self.options != other.options => Some("an option"),
-            () if self.model != other.model => Some("the model"),
-            () if self.versions != other.versions => Some("a program's version"),
-            () => None,
-        }
+    /// What is not the same `now`, in words.
+    pub fn difference(&self, now: &Self) -> Option<String> {
+        let other =
+            |is_other: bool, what: &str| is_other.then(|| format!("{what} is another one now"));
+        other(self.film != now.film, "the film")
+            .or_else(|| changed(&self.options, &now.options))
+            .or_else(|| other(self.model != now.model, "the model"))
+            .or_else(|| changed(&self.versions, &now.versions))
     }
 
     /// A number that is another one for another film.
     pub fn seed(&self) -> u32 {
         u32::from_str_radix(self.film.get(..8).unwrap_or_default(), 16).unwrap_or(1)
     }
+}
+
+/// "--crf was 16 and is 30 now"
+fn changed(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Option<String> {
+    let mut names = then.keys().chain(now.keys());
+    let name = names.find(|&name| then.get(name) != now.get(name))?;
+    let value = |of: &BTreeMap<_, String>| of.get(name).cloned().unwrap_or("not given".into());
+    Some(format!("{name} was {} and is {} now", value(then), value(now)))
 }
 
 /// The checksum of the network that `kizunasr` will find: it looks in the same places.
@@ -76,7 +83,7 @@ fn versions() -> BTreeMap<String, String> {
     let registry = gst::Registry::get();
     let plugin = |name: &str| {
         let version = registry.find_plugin(name).map(|plugin| plugin.version().to_string());
-        (name.to_owned(), version.unwrap_or_default())
+        (name.to_owned(), version.unwrap_or("missing".into()))
     };
     let mut versions: BTreeMap<_, _> =
         ["kizuna", "x264", "libav", "deinterlace"].map(plugin).into();

@@ -49,7 +49,7 @@ impl Job<'_> {
     pub fn run(&self, video: &Stream, progress: &mut Progress) -> Result<Option<Done>> {
         let mut done = Done::default();
         let mut film: Option<Film> = None;
-        let mut pinned: Option<Pinned> = self.work.pinned();
+        let mut pinned: Option<Pinned> = self.work.pinned()?;
         for (number, segment) in self.segments.iter().enumerate() {
             if let Some(frames) = self.work.finished(number) {
                 done.frames += frames;
