@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use gst::prelude::*;
@@ -93,7 +94,8 @@ impl Film {
         Ok(Self { pictures, next: 0, held: VecDeque::new() })
     }
 
-    /// A picture by its number, where it is there already; pictures from `keep` on can be asked for again.
+    /// A picture by its number; pictures from `keep` on can be asked for again. None where it is not there yet: a film is long
+    /// where a run goes on near its end.
     fn get(
         &mut self,
         number: usize,
@@ -104,7 +106,11 @@ impl Film {
         while self.held.front().is_some_and(|(held, _)| *held < from) {
             self.held.pop_front();
         }
+        let began = Instant::now();
         while self.next <= number {
+            if began.elapsed() > TICK.into() {
+                return Ok(None);
+            }
             let Some(sample) = self.pictures.next(progress)? else { return Ok(None) };
             if self.next >= from {
                 self.held.push_back((self.next, sample));
