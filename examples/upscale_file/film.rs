@@ -44,8 +44,11 @@ pub fn export(options: &Options, stop: &AtomicBool, progress: &mut Progress) -> 
         return Ok(Outcome::Stopped);
     };
     let video = film.video()?;
-    let segments = cut(&video.packets, options.segment);
+    let segments = cut(&video.pictures, options.segment);
     let manifest = Manifest::new(options, video)?;
+    if video.is_interlaced && !options.deinterlace {
+        progress.warn("the video may be interlaced; the first frame that is ends the work, unless --deinterlace is given");
+    }
     let missing = film.missing() / 1_000_000_000;
     if missing > 0 {
         progress.warn(&format!("the film ends {missing} s before it should; is it cut off?"));

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result, bail, ensure};
 use gst::glib;
 use gst::prelude::*;
+use gst_video::prelude::*;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ use crate::pipeline::{bin, pad, part, running_time};
 
 /// x264 writes other bytes with another number of threads, so it is not this machine's.
 const THREADS: u32 = 8;
+const INTERLACED: &str = "a frame is interlaced; --deinterlace makes all frames progressive";
 
 /// What the first segment found out, and all others do alike, whichever run they are made in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -91,6 +93,9 @@ impl Video {
         for (name, value) in pinned.iter().flat_map(|pinned| &pinned.properties) {
             set(&upscaler, name, value)?;
         }
+        if !options.deinterlace {
+            refuse_interlaced(&decoded)?;
+        }
         keep_shown(&decoded, shown)?;
         let counts = Arc::new(Counts::default());
         count(&upscaler, "sink", &counts, |counts| &counts.decoded)?;
@@ -158,6 +163,30 @@ fn quarter_of_memory() -> u64 {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kib.map_or(2 << 30, |kib| kib << 10) / 4
+}
+
+/// Says what to do about an interlaced frame before `kizunasr` says what it cannot.
+fn refuse_interlaced(decoded: &gst::Element) -> Result<()> {
+    let element = decoded.downgrade();
+    let wanted = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+    pad(decoded, "sink")?.add_probe(wanted, move |_, info| {
+        let is_interlaced = match (info.buffer(), info.event().map(|event| event.view())) {
+            (Some(frame), _) => {
+                frame.video_flags().contains(gst_video::VideoBufferFlags::INTERLACED)
+            }
+            (_, Some(gst::EventView::Caps(caps))) => gst_video::VideoInfo::from_caps(caps.caps())
+                .is_ok_and(|info| {
+                    info.is_interlaced()
+                        && info.interlace_mode() != gst_video::VideoInterlaceMode::Mixed
+                }),
+            _ => false,
+        };
+        if is_interlaced && let Some(element) = element.upgrade() {
+            gst::element_error!(element, gst::StreamError::Format, ("{INTERLACED}"));
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
 }
 
 /// Drops frames that another segment owns, and brings the others' times in order: where pictures have no times, as in MPEG-PS,

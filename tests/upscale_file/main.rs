@@ -75,6 +75,23 @@ fn variable_frame_rate_stays() {
     assert_eq!(times("in.mkv"), times("out.mkv"));
 }
 
+#[test]
+fn interlaced_video_names_the_option() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let source = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=24", "-frames:v", "12"];
+    let fields = ["-vf", "interlace", "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "in.mkv"];
+    ffmpeg(&[&source[..], &fields].concat(), folder);
+    let output = run(upscale(&["in.mkv", "out.mkv"], folder));
+    assert!(!output.status.success());
+    let text = stderr(&output);
+    assert!(text.contains("warning: the video may be interlaced"), "{text}");
+    assert!(text.contains("a frame is interlaced; --deinterlace"), "{text}");
+    assert_eq!(files(folder), ["in.mkv"]);
+    let output = succeed(upscale(&["in.mkv", "out.mkv", "--deinterlace"], folder));
+    assert!(!stderr(&output).contains("interlaced"), "{}", stderr(&output));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_name_that_is_no_text_is_refused_at_once() {
