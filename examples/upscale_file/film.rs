@@ -13,6 +13,7 @@ use crate::output::Output;
 use crate::packets;
 use crate::progress::Progress;
 use crate::stamp;
+use crate::streams;
 use crate::survey::Survey;
 use crate::upscale::{Done, Job};
 use crate::verify;
@@ -96,6 +97,7 @@ impl Run<'_> {
 
     /// Makes the film; figures about it, or none where the user stopped it.
     fn make(&self, work: &Work, progress: &mut Progress) -> Result<Option<String>> {
+        self.warn_of_losses(progress)?;
         let video = self.film.video()?;
         progress.expect(self.segments.iter().map(|segment| segment.pictures as u64).sum());
         let job = Job { options: self.options, work, segments: &self.segments, stop: self.stop };
@@ -111,7 +113,6 @@ impl Run<'_> {
 
     /// Puts the film together and looks at it; whether the user let it.
     fn join(&self, work: &Work, progress: &mut Progress) -> Result<bool> {
-        self.warn_of_losses(progress)?;
         let mut times = Vec::new();
         for number in 0..self.segments.len() {
             let file = work.segment(number);
@@ -143,7 +144,11 @@ impl Run<'_> {
         Ok(true)
     }
 
+    /// Before hours are spent.
     fn warn_of_losses(&self, progress: &Progress) -> Result<()> {
+        for loss in streams::losses(&self.film, self.output.muxer)? {
+            progress.warn(&loss);
+        }
         let has_attachments = matroska::attachments(&self.options.input)?.is_some();
         let losses = [(self.film.chapters.is_some(), "chapters"), (has_attachments, "attachments")];
         for (_, what) in losses.iter().filter(|(is_lost, _)| *is_lost && !self.output.is_matroska())

@@ -73,7 +73,8 @@ impl Stream {
         }
     }
 
-    fn is_visual(&self) -> bool {
+    /// Whether it is video, or pictures.
+    pub fn is_visual(&self) -> bool {
         self.media.starts_with("video/") || self.media.starts_with("image/")
     }
 
