@@ -45,16 +45,14 @@ pub fn export(options: &Options, stop: &AtomicBool, progress: &mut Progress) -> 
         return Ok(Outcome::Stopped);
     };
     let video = film.video()?;
+    ensure!(
+        !video.is_in_pieces(),
+        "an edit list in {} shows its video in pieces, which cannot be upscaled; make one piece of it, \
+         such as by: ffmpeg -i IN -c:v ffv1 -c:a copy NEW.mkv",
+        options.input.display()
+    );
     let segments = cut(&video.pictures, options.segment);
     let manifest = Manifest::new(options, video)?;
-    if video.is_interlaced && !options.deinterlace {
-        progress.warn("the video may be interlaced; the first frame that is ends the work, unless --deinterlace is given");
-    }
-    let missing = film.missing() / 1_000_000_000;
-    if missing > 0 {
-        progress.warn(&format!("the film ends {missing} s before it should; is it cut off?"));
-    }
-
     let work = Work::open(output.work())?;
     let run = Run { options, output: &output, film, segments, manifest, stop };
     let outcome = run.in_folder(&work, progress);
@@ -97,16 +95,17 @@ impl Run<'_> {
 
     /// Makes the film; figures about it, or none where the user stopped it.
     fn make(&self, work: &Work, progress: &mut Progress) -> Result<Option<String>> {
-        self.warn_of_losses(progress)?;
+        self.warn(progress)?;
         let video = self.film.video()?;
-        progress.expect(self.segments.iter().map(|segment| segment.pictures as u64).sum());
+        let pictures = self.segments.iter().map(|segment| segment.pictures as u64).sum();
+        progress.expect(pictures);
         let job = Job { options: self.options, work, segments: &self.segments, stop: self.stop };
         let Some(done) = job.run(video, progress)? else { return Ok(None) };
         ensure!(done.frames > 0, "not one frame could be decoded; is the film damaged?");
         if !self.join(work, progress)? {
             return Ok(None);
         }
-        let figures = figures(&done, work.pinned()?);
+        let figures = figures(&done, pictures, work.pinned()?);
         work.complete(&self.manifest, self.output, self.options)?;
         Ok(Some(figures))
     }
@@ -144,8 +143,24 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Before hours are spent.
-    fn warn_of_losses(&self, progress: &Progress) -> Result<()> {
+    /// Says what the user may not like, before hours are spent.
+    fn warn(&self, progress: &Progress) -> Result<()> {
+        /// Of `--segment`: what is longer makes films lose more than the user expects.
+        const LONG: usize = 8;
+        if self.film.video()?.is_interlaced && !self.options.deinterlace {
+            progress.warn("the video may be interlaced; the first frame that is ends the work, unless --deinterlace is given");
+        }
+        let missing = self.film.missing() / 1_000_000_000;
+        if missing > 0 {
+            progress.warn(&format!("the film ends {missing} s before it should; is it cut off?"));
+        }
+        let lengths = self.segments.iter().map(|segment| segment.pictures);
+        let (longest, all) = (lengths.clone().max().unwrap_or(0), lengths.sum::<usize>());
+        if longest > self.options.segment.saturating_mul(LONG) {
+            progress.warn(&format!(
+                "the film can be cut in few places: {longest} of its {all} frames are done in one go, and lost where that is stopped"
+            ));
+        }
         for loss in streams::losses(&self.film, self.output.muxer)? {
             progress.warn(&loss);
         }
@@ -162,14 +177,17 @@ impl Run<'_> {
 }
 
 /// What was done, in one line.
-fn figures(done: &Done, pinned: Option<Pinned>) -> String {
+fn figures(done: &Done, pictures: u64, pinned: Option<Pinned>) -> String {
     let Done { frames, kept, seconds } = done;
     let fps = if *seconds > 0.0 { (frames - kept) as f64 / seconds } else { 0.0 };
     let property = |name| pinned.as_ref().map_or("", |pinned| pinned.property(name));
     let (provider, precision) = (property("provider"), property("precision"));
     let model = pinned.as_ref().map_or("", |pinned| &pinned.model);
-    let kept = if *kept > 0 { format!(" kept={kept}") } else { String::new() };
+    // Of earlier runs' segments too, whose warnings are gone.
+    let missing = pictures.saturating_sub(*frames);
+    let [kept, missing] = [("kept", *kept), ("missing", missing)]
+        .map(|(name, count)| if count > 0 { format!(" {name}={count}") } else { String::new() });
     format!(
-        "frames={frames} seconds={seconds:.2} fps={fps:.2}{kept} provider={provider} precision={precision} model={model}"
+        "frames={frames}{missing} seconds={seconds:.2} fps={fps:.2}{kept} provider={provider} precision={precision} model={model}"
     )
 }

@@ -66,6 +66,11 @@ impl Stream {
         self.segments.last().filter(|_| self.segments.iter().all(is_plain))
     }
 
+    /// Whether parts of it are shown at other times than they lie: an edit list of several entries.
+    pub fn is_in_pieces(&self) -> bool {
+        self.segments.len() > 1 && self.timeline().is_none()
+    }
+
     fn correct_times(&mut self) {
         let Some(timeline) = self.timeline().cloned() else { return };
         for (picture, stamp) in self.pictures.iter_mut().zip(&self.stamps) {
