@@ -13,7 +13,7 @@ use crate::survey::Stream;
 pub struct Manifest {
     /// Checksum of the coded video and its times.
     film: String,
-    /// SHA-256 of the network.
+    /// SHA-256 of the network, and what its card says about it.
     model: String,
     /// Our version, GStreamer's and those of the plugins that decode and encode.
     versions: BTreeMap<String, String>,
@@ -66,7 +66,7 @@ fn changed(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> O
     Some(format!("{name} was {} and is {} now", value(then), value(now)))
 }
 
-/// The checksum of the network that `kizunasr` will find: it looks in the same places.
+/// The network that `kizunasr` will find, and what is not left to be found out about it: it looks in the same places.
 fn model(options: &Options) -> Result<String> {
     let typed = |name: &str| {
         let mut given = options.properties.iter().rev();
@@ -76,7 +76,8 @@ fn model(options: &Options) -> Result<String> {
     let beside = program.as_deref().and_then(std::path::Path::parent);
     let dirs = gstkizuna::models::data_dirs(beside, typed("model-dir").map(std::path::Path::new));
     let found = gstkizuna::models::resolve(typed("model"), &dirs).context("--model")?;
-    Ok(found.source.sha256())
+    let contract = found.card.map(|card| card.contract).unwrap_or_default();
+    Ok(format!("{} {contract:?}", found.source.sha256()))
 }
 
 fn versions() -> BTreeMap<String, String> {

@@ -66,11 +66,13 @@ impl Job<'_> {
             if !one.run(self, film, progress).with_context(|| span(segment))? {
                 return Ok(None);
             }
-            if pinned.is_none()
-                && let Some(found) = one.video.pinned()
-            {
-                self.work.pin(&found)?;
-                pinned = Some(found);
+            match (&pinned, one.video.pinned()) {
+                (Some(first), Some(this)) => first.check(&this)?,
+                (None, Some(found)) => {
+                    self.work.pin(&found)?;
+                    pinned = Some(found);
+                }
+                (_, None) => {}
             }
             done.seconds += one.video.seconds();
             done.frames += one.finish(self, progress)?;

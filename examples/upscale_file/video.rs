@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::options::Options;
 use crate::pipeline::{bin, pad, part, running_time};
+use crate::work::REMEDY;
 
 /// x264 writes other bytes with another number of threads, so it is not this machine's.
 const THREADS: u32 = 8;
@@ -23,6 +24,8 @@ const INTERLACED: &str = "a frame is interlaced; --deinterlace makes all frames 
 pub struct Pinned {
     /// Properties of `kizunasr`: what ran, where the user left the choice to it.
     properties: BTreeMap<String, String>,
+    /// Who worked, with version and device: "embedded (Kizuna streaming kernels (AVX2), CPU, fp32)".
+    worker: String,
     /// The frames that x264 was given.
     frames: String,
     /// The model's name, for the figures.
@@ -30,6 +33,16 @@ pub struct Pinned {
 }
 
 impl Pinned {
+    /// Says that segments are alike: those of a later run, perhaps on another machine, and these.
+    ///
+    /// # Errors
+    /// If another runtime or device worked.
+    pub fn check(&self, later: &Self) -> Result<()> {
+        let (then, now) = (&self.worker, &later.worker);
+        ensure!(then == now, "the network was run by {then}, and is now by {now}; {REMEDY}");
+        Ok(())
+    }
+
     /// One of the properties.
     pub fn property(&self, name: &str) -> &str {
         self.properties.get(name).map_or("", String::as_str)
@@ -129,15 +142,17 @@ impl Video {
         let frames = self.frames.lock().as_ref()?.to_string();
         let stats = structure(&self.upscaler, "stats")?;
         let text = |name| stats.get::<String>(name).unwrap_or_default();
-        // "embedded on 2 threads"
-        let provider = text("provider").split(' ').next().unwrap_or_default().to_owned();
+        // "embedded (Kizuna streaming kernels (AVX2), CPU, fp32); not cuda: ..."
+        let provider = text("provider");
+        let worker = provider.split("; not ").next().unwrap_or_default().to_owned();
+        let provider = worker.split(' ').next().unwrap_or_default().to_owned();
         let memory = self.upscaler.property::<u64>("memory-limit").to_string();
         let properties =
             [("provider", provider), ("precision", text("precision")), ("memory-limit", memory)];
         let model = structure(&self.upscaler, "model-info");
         let model = model.and_then(|s| s.get::<String>("name").ok()).unwrap_or_default();
         let properties = properties.map(|(name, value)| (name.to_owned(), value)).into();
-        Some(Pinned { properties, frames, model })
+        Some(Pinned { properties, worker, frames, model })
     }
 
     /// How long `kizunasr` was at work, in seconds. To be asked for while it is running.

@@ -29,7 +29,7 @@ const PINNED: &str = "pinned.toml";
 const COMPLETE: &str = "complete";
 const LOCK: &str = "lock";
 /// What to do with work that this run cannot use.
-const REMEDY: &str = "--fresh throws that work away, another OUT leaves it there";
+pub const REMEDY: &str = "--fresh throws that work away, another OUT leaves it there";
 
 /// The folder, locked.
 pub struct Work {
