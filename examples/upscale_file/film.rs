@@ -145,7 +145,7 @@ impl Run<'_> {
 
     /// Says what the user may not like, before hours are spent.
     fn warn(&self, progress: &Progress) -> Result<()> {
-        /// Of `--segment`: what is longer makes films lose more than the user expects.
+        /// So many times `--segment` is more than the user expects to lose.
         const LONG: usize = 8;
         if self.film.video()?.is_interlaced && !self.options.deinterlace {
             progress.warn("the video may be interlaced; the first frame that is ends the work, unless --deinterlace is given");
