@@ -48,7 +48,7 @@ impl Work {
         if let Ok(entries) = fs::read_dir(&folder) {
             let is_empty = entries.count() == 0;
             ensure!(
-                is_empty || folder.join(LOCK).exists(),
+                is_empty || [LOCK, COMPLETE].iter().any(|name| folder.join(name).exists()),
                 "{shown} is a folder that another program made; choose another name to write to"
             );
         }
@@ -195,6 +195,8 @@ impl Work {
         // There is nobody left to hear of a failure.
         let _ = self.clear();
         let _ = fs::remove_file(self.folder.join(LOCK));
+        // Last: until then the next run knows that nothing else is left to do.
+        let _ = fs::remove_file(self.folder.join(COMPLETE));
         let _ = fs::remove_dir(&self.folder);
     }
 
@@ -206,8 +208,7 @@ impl Work {
                 remove(&file)?;
             }
         }
-        // Last: until then the next run knows that nothing is left to do.
-        remove(&self.folder.join(COMPLETE))
+        Ok(())
     }
 
     fn files(&self) -> Result<Vec<PathBuf>> {
