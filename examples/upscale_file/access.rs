@@ -10,8 +10,8 @@ pub fn is_entry(caps: &gst::CapsRef, buffer: &gst::BufferRef) -> bool {
     }
     let Some(format) = caps.structure(0) else { return false };
     match format.name().as_str() {
-        "video/x-h264" => has_nal(format, buffer, is_h264_entry),
-        "video/x-h265" => has_nal(format, buffer, is_h265_entry),
+        "video/x-h264" => has_nal(format, buffer, is_h264_entry, is_h264_head),
+        "video/x-h265" => has_nal(format, buffer, is_h265_entry, is_h265_head),
         // Pictures look back over one anchor at most.
         "video/mpeg" => true,
         // Key frames clear everything.
@@ -31,6 +31,16 @@ fn is_h264_entry(nal: &[u8]) -> bool {
         Some(6) => recovers_at_once(&nal[1..]),
         _ => false,
     }
+}
+
+/// A sequence parameter set, without which no picture can be decoded.
+fn is_h264_head(nal: &[u8]) -> bool {
+    nal.first().is_some_and(|head| head & 0x1f == 7)
+}
+
+/// The same.
+fn is_h265_head(nal: &[u8]) -> bool {
+    nal.first().is_some_and(|head| head >> 1 & 0x3f == 33)
 }
 
 /// An intra random access point: BLA, IDR and CRA.
@@ -65,16 +75,21 @@ fn recovers_at_once(messages: &[u8]) -> bool {
     false
 }
 
+/// Whether one of the units is a `wanted` one. Where their head is not in the caps, it must be there too.
 fn has_nal(
     format: &gst::StructureRef,
     buffer: &gst::BufferRef,
-    wanted: impl Fn(&[u8]) -> bool,
+    wanted: fn(&[u8]) -> bool,
+    head: fn(&[u8]) -> bool,
 ) -> bool {
     let Ok(map) = buffer.map_readable() else { return false };
-    match prefix(format) {
-        Some(bytes) => Prefixed { rest: &map, bytes }.any(|nal| wanted(&without_stuffing(nal))),
-        None => between_start_codes(&map).any(|nal| wanted(&without_stuffing(nal))),
-    }
+    let Some(bytes) = prefix(format) else {
+        let has = |unit: fn(&[u8]) -> bool| {
+            between_start_codes(&map).any(|nal| unit(&without_stuffing(nal)))
+        };
+        return has(wanted) && has(head);
+    };
+    Prefixed { rest: &map, bytes }.any(|nal| wanted(&without_stuffing(nal)))
 }
 
 /// Bytes of the length before each unit; none where start codes lie between them.
@@ -129,4 +144,27 @@ fn without_stuffing(unit: &[u8]) -> Vec<u8> {
         }
     }
     plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_entry_of(form: &str, bytes: &[u8]) -> bool {
+        gst::init().expect("GStreamer");
+        let caps = gst::Caps::builder("video/x-h264").field("stream-format", form).build();
+        is_entry(&caps, &gst::Buffer::from_slice(bytes.to_vec()))
+    }
+
+    #[test]
+    fn behind_start_codes_the_head_must_be_there() {
+        let (head, recovery, idr): (&[u8], &[u8], &[u8]) =
+            (&[0, 0, 1, 0x67, 1], &[0, 0, 1, 6, 6, 1, 0x80], &[0, 0, 1, 0x65, 1]);
+        for picture in [recovery, idr] {
+            assert!(!is_entry_of("byte-stream", picture));
+            assert!(is_entry_of("byte-stream", &[head, picture].concat()));
+        }
+        assert!(!is_entry_of("byte-stream", head));
+        assert!(is_entry_of("avc", &[0, 0, 0, 2, 0x65, 1]));
+    }
 }

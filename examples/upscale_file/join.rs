@@ -107,9 +107,8 @@ impl Parts<'_> {
         let out = source.static_pad("src").context("appsrc has no pad")?;
         out.link(&video)?;
         self.announce(&out);
-        let video = self.video.id.clone();
         let (weak, missing) = (pipeline.downgrade(), missing.clone());
-        link_when_known(&parser, Ends { pipeline: weak, queue, video, muxer, missing });
+        link_when_known(&parser, Ends { pipeline: weak, queue, muxer, missing });
         Ok((pipeline, source))
     }
 

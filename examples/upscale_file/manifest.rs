@@ -13,7 +13,7 @@ use crate::survey::Stream;
 pub struct Manifest {
     /// Checksum of the coded video and its times.
     film: String,
-    /// SHA-256 of the network.
+    /// SHA-256 of the network, and what its card says about it.
     model: String,
     /// Our version, GStreamer's and those of the plugins that decode and encode.
     versions: BTreeMap<String, String>,
@@ -42,15 +42,14 @@ impl Manifest {
         })
     }
 
-    /// What is not the same in `other`, in words.
-    pub fn difference(&self, other: &Self) -> Option<&'static str> {
-        match () {
-            () if self.film != other.film => Some("the film"),
-            () if self.options != other.options => Some("an option"),
-            () if self.model != other.model => Some("the model"),
-            () if self.versions != other.versions => Some("a program's version"),
-            () => None,
-        }
+    /// What is not the same `now`, in words.
+    pub fn difference(&self, now: &Self) -> Option<String> {
+        let other =
+            |is_other: bool, what: &str| is_other.then(|| format!("{what} is another one now"));
+        other(self.film != now.film, "the film")
+            .or_else(|| changed(&self.options, &now.options))
+            .or_else(|| other(self.model != now.model, "the model"))
+            .or_else(|| changed(&self.versions, &now.versions))
     }
 
     /// A number that is another one for another film.
@@ -59,7 +58,15 @@ impl Manifest {
     }
 }
 
-/// The checksum of the network that `kizunasr` will find: it looks in the same places.
+/// "--crf was 16 and is 30 now"
+fn changed(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Option<String> {
+    let mut names = then.keys().chain(now.keys());
+    let name = names.find(|&name| then.get(name) != now.get(name))?;
+    let value = |of: &BTreeMap<_, String>| of.get(name).cloned().unwrap_or("not given".into());
+    Some(format!("{name} was {} and is {} now", value(then), value(now)))
+}
+
+/// The network that `kizunasr` will find, and what is not left to be found out about it: it looks in the same places.
 fn model(options: &Options) -> Result<String> {
     let typed = |name: &str| {
         let mut given = options.properties.iter().rev();
@@ -69,14 +76,15 @@ fn model(options: &Options) -> Result<String> {
     let beside = program.as_deref().and_then(std::path::Path::parent);
     let dirs = gstkizuna::models::data_dirs(beside, typed("model-dir").map(std::path::Path::new));
     let found = gstkizuna::models::resolve(typed("model"), &dirs).context("--model")?;
-    Ok(found.source.sha256())
+    let contract = found.card.map(|card| card.contract).unwrap_or_default();
+    Ok(format!("{} {contract:?}", found.source.sha256()))
 }
 
 fn versions() -> BTreeMap<String, String> {
     let registry = gst::Registry::get();
     let plugin = |name: &str| {
         let version = registry.find_plugin(name).map(|plugin| plugin.version().to_string());
-        (name.to_owned(), version.unwrap_or_default())
+        (name.to_owned(), version.unwrap_or("missing".into()))
     };
     let mut versions: BTreeMap<_, _> =
         ["kizuna", "x264", "libav", "deinterlace"].map(plugin).into();

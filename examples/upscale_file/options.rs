@@ -22,7 +22,7 @@ const HELP: &str = "IN OUT [options]
   --deinterlace         for interlaced video
   --force               overwrite OUT
   --segment N           frames after which work is safe, at least (default: 240)
-  --fresh               begin again where an earlier run was stopped, instead of going on
+  --fresh               throw away the work of an earlier run that was stopped, instead of going on
 
 The video is written as H.264, 4:2:0, with 10 bits where IN has more than 8. OUT appears when it is complete. Until then the
 work lies in OUT.part; stopped in any way, the same command goes on where it was.

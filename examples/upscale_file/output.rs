@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf, absolute};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::options::Options;
+use crate::pipeline::text;
 
 /// The file that the user asked for.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ impl Output {
         ensure!(input.is_file(), "{} is no file; a video file is needed", input.display());
         let muxer = muxer(output)?;
         let file = absolute(output)?;
+        text(&file)?;
         ensure!(
             !is_same(input, &file),
             "{shown} is the file to read; choose another name to write to"

@@ -58,7 +58,7 @@ impl Progress {
     pub fn show(&mut self, frames: u64) {
         let done = (self.finished + frames).min(self.total);
         if frames == 0 && self.began.is_none() {
-            return;
+            return self.draw(done, format!("{done} of {} frames", self.total));
         }
         let &mut (began, first) = self.began.get_or_insert((Instant::now(), done));
         let elapsed = began.elapsed().as_secs_f64();

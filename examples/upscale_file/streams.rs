@@ -1,5 +1,6 @@
 //! Where the streams beside the video go: to the muxer, as they are where it takes them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,9 +9,81 @@ use gst::glib;
 use gst::prelude::*;
 use parking_lot::Mutex;
 
-use crate::demux::{link_to_nowhere, media_type, stream_id};
+use crate::demux::{link_to_nowhere, media_type};
 use crate::pipeline::{bin, pad};
+use crate::survey::Survey;
 use crate::text::{self, Tags};
+
+const MATROSKA: &str = "matroskamux";
+
+/// How a stream gets into the new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Plain,
+    Text,
+    /// Through its parser, which brings AAC into the form that the muxer wants.
+    Aac,
+    Converted,
+    /// Not at all.
+    Left,
+}
+
+impl Way {
+    /// That of a stream of these caps.
+    fn of(caps: &gst::Caps, muxer: &str) -> Self {
+        let takes = |caps: &gst::Caps| {
+            let muxer = gst::ElementFactory::find(muxer);
+            muxer.is_some_and(|muxer| muxer.can_sink_any_caps(caps))
+        };
+        let media = caps.structure(0).map_or("", |structure| structure.name().as_str());
+        let way = match media {
+            "text/x-raw" => Self::Text,
+            "audio/mpeg" if is_mpeg4(caps) => Self::Aac,
+            _ => Self::Plain,
+        };
+        match way {
+            way if takes(&way.offered(caps)) => way,
+            _ if media.starts_with("audio/") && takes(&aac()) => Self::Converted,
+            _ => Self::Left,
+        }
+    }
+
+    /// What the muxer is asked to take.
+    fn offered(self, caps: &gst::Caps) -> gst::Caps {
+        match self {
+            Self::Text => text::caps(),
+            Self::Aac => without_form(caps.clone()),
+            Self::Converted => aac(),
+            Self::Plain | Self::Left => caps.clone(),
+        }
+    }
+}
+
+/// What the new file will lack of the film's streams, in words.
+///
+/// # Errors
+/// If there is no video.
+pub fn losses(film: &Survey, muxer: &str) -> Result<Vec<String>> {
+    let video = &film.video()?.id;
+    let mut losses: BTreeMap<_, usize> = BTreeMap::new();
+    for stream in film.streams.iter().filter(|stream| stream.id != *video) {
+        let loss = match Way::of(&stream.caps, muxer) {
+            _ if stream.is_visual() => "left out: only the first video is upscaled",
+            Way::Left => "left out, as this kind of file cannot hold it",
+            Way::Converted => "converted to AAC, as this kind of file cannot hold it",
+            _ => continue,
+        };
+        let in_matroska = Way::of(&stream.caps, MATROSKA);
+        let has_remedy = !stream.is_visual() && ![Way::Left, Way::Converted].contains(&in_matroska);
+        let remedy = if has_remedy { "; an OUT that ends in .mkv can" } else { "" };
+        *losses.entry((stream.media.clone(), loss, remedy)).or_default() += 1;
+    }
+    let say = |((media, loss, remedy), count)| match count {
+        1 => format!("{media} is {loss}{remedy}"),
+        _ => format!("{media} ({count} streams) is {loss}{remedy}"),
+    };
+    Ok(losses.into_iter().map(say).collect())
+}
 
 /// The elements between which streams are linked.
 #[derive(Clone)]
@@ -19,8 +92,6 @@ pub struct Ends {
     pub pipeline: glib::WeakRef<gst::Pipeline>,
     /// Keeps streams that come in other portions than the muxer takes them from waiting for each other forever.
     pub queue: gst::Element,
-    /// The id of the video, which is upscaled already.
-    pub video: String,
     /// Where all streams end.
     pub muxer: gst::Element,
     /// What the video must wait for: that all streams are linked, as muxers take no more of them once they have begun, and that
@@ -37,7 +108,9 @@ impl Ends {
 
     /// Handles a stream that comes when the new file has been begun.
     pub fn link_late(&self, stream: &gst::Pad) {
-        self.report(self.drop_stream(stream, "it begins in the middle of the file"));
+        let text = format!("{} is left out: it begins in mid-film", media_type(stream));
+        gst::element_warning!(self.muxer, gst::StreamError::Mux, ("{text}"));
+        self.report(self.pipeline().and_then(|pipeline| link_to_nowhere(&pipeline, stream)));
     }
 
     fn report(&self, result: Result<()>) {
@@ -49,10 +122,8 @@ impl Ends {
     fn link_all(&self, streams: &[gst::Pad]) -> Result<()> {
         for stream in streams {
             let media = media_type(stream);
-            if stream_id(stream) == self.video {
+            if media.starts_with("video/") || media.starts_with("image/") {
                 link_to_nowhere(&self.pipeline()?, stream)?;
-            } else if media.starts_with("video/") || media.starts_with("image/") {
-                self.drop_stream(stream, "only the first video is upscaled")?;
             } else {
                 self.link_other(stream)?;
             }
@@ -60,54 +131,33 @@ impl Ends {
         Ok(())
     }
 
-    /// Sound, subtitles and whatever else there may be.
+    /// Sound, subtitles and whatever else there may be. What is lost was said before the work began.
     fn link_other(&self, stream: &gst::Pad) -> Result<()> {
+        let muxer = self.muxer.factory().context("the muxer is unknown")?.name();
         let caps = stream.current_caps().unwrap_or_else(gst::Caps::new_empty);
-        let media = media_type(stream);
-        let is_text = media == "text/x-raw";
-        // Its parser brings AAC into the form that the muxer wants.
-        let is_aac = media == "audio/mpeg" && is_mpeg4(&caps);
-        let offered = match () {
-            () if is_text => text::caps(),
-            () if is_aac => without_form(caps),
-            () => caps,
-        };
-        let Some(sink) = muxer_pad(&self.muxer, &offered) else {
-            return self.link_unfit(stream, &media);
-        };
-        self.await_first(&sink);
-        if is_text {
-            let is_matroska = self.muxer.factory().is_some_and(|f| f.name() == "matroskamux");
-            text::make_plain(stream, if is_matroska { Tags::Kept } else { Tags::Removed });
+        let way = Way::of(&caps, &muxer);
+        if way == Way::Left {
+            return link_to_nowhere(&self.pipeline()?, stream);
         }
-        if is_aac {
-            return self.link_by(
-                stream,
-                "aacparse name=first ! identity name=last silent=true",
-                &sink,
-            );
-        }
-        // Without a look at caps: those of text change on the way, and the others were compared above.
-        self.through_queue(stream)?.link_full(&sink, gst::PadLinkCheck::HIERARCHY)?;
-        Ok(())
-    }
-
-    /// What the muxer does not take.
-    fn link_unfit(&self, stream: &gst::Pad, media: &str) -> Result<()> {
-        let remedy = "an OUT that ends in .mkv keeps more kinds of streams";
-        let aac = gst::Caps::builder("audio/mpeg").field("mpegversion", 4).build();
-        let sink = media.starts_with("audio/").then(|| muxer_pad(&self.muxer, &aac)).flatten();
-        let Some(sink) = sink else {
-            return self
-                .drop_stream(stream, &format!("this kind of file cannot hold it; {remedy}"));
-        };
+        let sink = muxer_pad(&self.muxer, &way.offered(&caps));
+        let sink = sink.context("the muxer gives no pad")?;
         self.await_first(&sink);
-        self.warn(&format!(
-            "{} is converted to AAC, as this kind of file cannot hold it; {remedy}",
-            describe(stream)
-        ));
-        let convert = "decodebin name=first ! audioconvert ! audioresample ! avenc_aac bitrate=256000 ! aacparse name=last";
-        self.link_by(stream, convert, &sink)
+        let elements = match way {
+            Way::Aac => "aacparse name=first ! identity name=last silent=true",
+            Way::Converted => {
+                "decodebin name=first ! audioconvert ! audioresample ! avenc_aac bitrate=256000 ! aacparse name=last"
+            }
+            _ => {
+                if way == Way::Text {
+                    let tags = if muxer == MATROSKA { Tags::Kept } else { Tags::Removed };
+                    text::make_plain(stream, tags);
+                }
+                // Without a look at caps: those of text change on the way, and the others were compared above.
+                self.through_queue(stream)?.link_full(&sink, gst::PadLinkCheck::HIERARCHY)?;
+                return Ok(());
+            }
+        };
+        self.link_by(stream, elements, &sink)
     }
 
     /// Counts a stream as missing until something comes out of it, if only the news that nothing will.
@@ -129,18 +179,13 @@ impl Ends {
 
     /// Through the queue and the elements of a description.
     fn link_by(&self, stream: &gst::Pad, description: &str, sink: &gst::Pad) -> Result<()> {
-        let bin =
-            bin(description).with_context(|| format!("{} cannot be handled", describe(stream)))?;
+        let bin = bin(description)
+            .with_context(|| format!("{} cannot be handled", media_type(stream)))?;
         self.add(&bin)?;
         self.through_queue(stream)?.link(&pad(&bin, "sink")?)?;
         pad(&bin, "src")?.link(sink)?;
         bin.sync_state_with_parent()?;
         Ok(())
-    }
-
-    fn drop_stream(&self, stream: &gst::Pad, why: &str) -> Result<()> {
-        self.warn(&format!("{} is left out: {why}", describe(stream)));
-        link_to_nowhere(&self.pipeline()?, stream)
     }
 
     fn add(&self, element: &impl IsA<gst::Element>) -> Result<()> {
@@ -156,10 +201,6 @@ impl Ends {
         let sink = self.queue.request_pad_simple("sink_%u").context("the queue gives no pad")?;
         stream.link(&sink)?;
         pad(&self.queue, &sink.name().replace("sink", "src"))
-    }
-
-    fn warn(&self, text: &str) {
-        gst::element_warning!(self.muxer, gst::StreamError::Mux, ("{text}"));
     }
 }
 
@@ -192,9 +233,8 @@ pub fn muxer_pad(muxer: &gst::Element, caps: &gst::Caps) -> Option<gst::Pad> {
     muxer.request_pad(&template, None, None)
 }
 
-/// "the stream audio/x-flac"
-fn describe(stream: &gst::Pad) -> String {
-    format!("the stream {}", media_type(stream))
+fn aac() -> gst::Caps {
+    gst::Caps::builder("audio/mpeg").field("mpegversion", 4).build()
 }
 
 fn is_mpeg4(caps: &gst::CapsRef) -> bool {

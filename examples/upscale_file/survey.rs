@@ -31,13 +31,19 @@ pub struct Stream {
     pub id: String,
     /// "video/x-h264"
     pub media: String,
+    /// What it is, in full.
+    pub caps: gst::Caps,
     /// What the file says about the stream and about itself.
     pub tags: Vec<gst::TagList>,
-    /// Its packets; pictures, if it is video.
-    pub packets: Vec<Picture>,
+    /// Its pictures, if it is video.
+    pub pictures: Vec<Picture>,
+    /// Whether pictures may be two fields.
+    pub is_interlaced: bool,
+    /// When its last packet ends, in ns.
+    end: u64,
     /// Of the pictures and their times.
     sum: Sha256,
-    /// As the file has them, before its segments say when that is.
+    /// The pictures' times as the file has them, before its segments say when that is.
     stamps: Vec<Option<gst::ClockTime>>,
     segments: Vec<gst::Segment>,
 }
@@ -60,14 +66,20 @@ impl Stream {
         self.segments.last().filter(|_| self.segments.iter().all(is_plain))
     }
 
+    /// Whether parts of it are shown at other times than they lie: an edit list of several entries.
+    pub fn is_in_pieces(&self) -> bool {
+        self.segments.len() > 1 && self.timeline().is_none()
+    }
+
     fn correct_times(&mut self) {
         let Some(timeline) = self.timeline().cloned() else { return };
-        for (packet, stamp) in self.packets.iter_mut().zip(&self.stamps) {
-            packet.time = stamp.and_then(|stamp| time_of(&timeline, stamp));
+        for (picture, stamp) in self.pictures.iter_mut().zip(&self.stamps) {
+            picture.time = stamp.and_then(|stamp| time_of(&timeline, stamp));
         }
     }
 
-    fn is_visual(&self) -> bool {
+    /// Whether it is video, or pictures.
+    pub fn is_visual(&self) -> bool {
         self.media.starts_with("video/") || self.media.starts_with("image/")
     }
 
@@ -79,22 +91,23 @@ impl Stream {
         };
         // Some parsers know it with the first packet only.
         self.media = media_type(pad);
-        self.stamps.push(buffer.pts());
         if self.segments.last() != Some(segment.segment()) {
             self.segments.push(segment.segment().clone());
         }
-        let is_visual = self.is_visual();
-        let picture = Picture {
-            time: running_time(segment.segment(), buffer),
-            duration: buffer.duration().map_or(0, gst::ClockTime::nseconds),
-            is_entry: is_visual && is_entry(&caps, buffer),
-        };
-        if is_visual && let Ok(map) = buffer.map_readable() {
-            self.sum.update(picture.time.unwrap_or(i64::MIN).to_le_bytes());
-            self.sum.update((map.len() as u64).to_le_bytes());
-            self.sum.update(&map);
+        let time = running_time(segment.segment(), buffer);
+        let duration = buffer.duration().map_or(0, gst::ClockTime::nseconds);
+        self.end = self.end.max(time.map_or(0, |time| time.unsigned_abs() + duration));
+        if self.is_visual() {
+            if let Ok(map) = buffer.map_readable() {
+                self.sum.update(time.unwrap_or(i64::MIN).to_le_bytes());
+                self.sum.update((map.len() as u64).to_le_bytes());
+                self.sum.update(&map);
+            }
+            self.stamps.push(buffer.pts());
+            self.pictures.push(Picture { time, duration, is_entry: is_entry(&caps, buffer) });
+            self.is_interlaced |= is_interlaced(&caps);
         }
-        self.packets.push(picture);
+        self.caps = caps;
     }
 }
 
@@ -134,9 +147,8 @@ impl Survey {
         let lengths = segments.filter_map(|segment| {
             segment.downcast_ref::<gst::ClockTime>()?.duration().map(gst::ClockTime::nseconds)
         });
-        let packets = self.streams.iter().flat_map(|stream| &stream.packets);
-        let ends = packets.filter_map(|p| Some(p.time?.unsigned_abs() + p.duration));
-        lengths.max().unwrap_or(0).saturating_sub(ends.max().unwrap_or(0))
+        let end = self.streams.iter().map(|stream| stream.end).max();
+        lengths.max().unwrap_or(0).saturating_sub(end.unwrap_or(0))
     }
 
     /// The video: motion JPEG is a row of pictures, but where there is other video, pictures are covers.
@@ -160,21 +172,29 @@ struct Seen {
 }
 
 fn nothing() -> Stream {
-    let (id, media) = (String::new(), String::new());
     Stream {
-        id,
-        media,
+        id: String::new(),
+        media: String::new(),
+        caps: gst::Caps::new_empty(),
         tags: Vec::new(),
-        packets: Vec::new(),
+        pictures: Vec::new(),
+        is_interlaced: false,
+        end: 0,
         sum: Sha256::new(),
         stamps: Vec::new(),
         segments: Vec::new(),
     }
 }
 
+fn is_interlaced(caps: &gst::CapsRef) -> bool {
+    let mode = caps.structure(0).and_then(|s| s.get::<&str>("interlace-mode").ok());
+    mode.is_some_and(|mode| mode != "progressive")
+}
+
 /// Notes all that comes out of a pad.
 fn listen(pad: &gst::Pad, seen: &Arc<Mutex<Seen>>) -> Arc<Mutex<Stream>> {
-    let stream = Stream { id: stream_id(pad), media: media_type(pad), ..nothing() };
+    let caps = pad.current_caps().unwrap_or_else(gst::Caps::new_empty);
+    let stream = Stream { id: stream_id(pad), media: media_type(pad), caps, ..nothing() };
     let stream = Arc::new(Mutex::new(stream));
     let (noted, seen) = (stream.clone(), Arc::downgrade(seen));
     let wanted = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;

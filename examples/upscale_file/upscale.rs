@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use gst::prelude::*;
@@ -49,7 +50,7 @@ impl Job<'_> {
     pub fn run(&self, video: &Stream, progress: &mut Progress) -> Result<Option<Done>> {
         let mut done = Done::default();
         let mut film: Option<Film> = None;
-        let mut pinned: Option<Pinned> = self.work.pinned();
+        let mut pinned: Option<Pinned> = self.work.pinned()?;
         for (number, segment) in self.segments.iter().enumerate() {
             if let Some(frames) = self.work.finished(number) {
                 done.frames += frames;
@@ -65,11 +66,13 @@ impl Job<'_> {
             if !one.run(self, film, progress).with_context(|| span(segment))? {
                 return Ok(None);
             }
-            if pinned.is_none()
-                && let Some(found) = one.video.pinned()
-            {
-                self.work.pin(&found)?;
-                pinned = Some(found);
+            match (&pinned, one.video.pinned()) {
+                (Some(first), Some(this)) => first.check(&this)?,
+                (None, Some(found)) => {
+                    self.work.pin(&found)?;
+                    pinned = Some(found);
+                }
+                (_, None) => {}
             }
             done.seconds += one.video.seconds();
             done.frames += one.finish(self, progress)?;
@@ -93,7 +96,8 @@ impl Film {
         Ok(Self { pictures, next: 0, held: VecDeque::new() })
     }
 
-    /// A picture by its number, where it is there already; pictures from `keep` on can be asked for again.
+    /// A picture by its number; pictures from `keep` on can be asked for again. None where it is not there yet: a film is long
+    /// where a run goes on near its end.
     fn get(
         &mut self,
         number: usize,
@@ -104,7 +108,11 @@ impl Film {
         while self.held.front().is_some_and(|(held, _)| *held < from) {
             self.held.pop_front();
         }
+        let began = Instant::now();
         while self.next <= number {
+            if began.elapsed() > TICK.into() {
+                return Ok(None);
+            }
             let Some(sample) = self.pictures.next(progress)? else { return Ok(None) };
             if self.next >= from {
                 self.held.push_back((self.next, sample));

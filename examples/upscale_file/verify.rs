@@ -14,30 +14,35 @@ const ROUNDING: u64 = 1_000_000;
 /// If a stream or a frame is missing, or is shown at another time.
 pub fn check(film: &Survey, written: &Survey, times: &[u64]) -> Result<()> {
     let video = written.video().context("the film that was written cannot be read")?;
-    let (frames, wanted) = (video.packets.len(), times.len());
+    let (frames, wanted) = (video.pictures.len(), times.len());
     ensure!(frames == wanted, "the film that was written has {frames} frames, not {wanted}");
 
-    let found: Vec<u64> = video.packets.iter().filter_map(|p| p.time?.try_into().ok()).collect();
+    let found: Vec<u64> = video.pictures.iter().filter_map(|p| p.time?.try_into().ok()).collect();
+    let timed = found.len();
+    ensure!(timed == frames, "{} frames of the film that was written have no time", frames - timed);
     let worst = farthest(times, &found);
     ensure!(
-        found.len() == times.len() && worst <= ROUNDING,
+        worst <= ROUNDING,
         "a frame of the film that was written is shown {} ms too early or too late",
         worst / 1_000_000
     );
 
-    // Where every picture gave a frame, it is that picture's.
-    let before: Vec<u64> =
-        film.video()?.packets.iter().filter_map(|p| p.time?.try_into().ok()).collect();
+    // Where every picture gave a frame and has a time (AVI and raw streams give it to few), it is that picture's.
+    let pictures = &film.video()?.pictures;
+    let before: Vec<u64> = pictures.iter().filter_map(|p| p.time?.try_into().ok()).collect();
+    if before.len() != frames {
+        return Ok(());
+    }
     let worst = farthest(&before, times);
     ensure!(
-        before.len() != times.len() || worst <= ROUNDING,
+        worst <= ROUNDING,
         "a frame is shown {} ms before or after the picture that it was made of",
         worst / 1_000_000
     );
-    let (before, after) = (length(&film.video()?.packets), length(&video.packets));
+    let (before, after) = (length(pictures), length(&video.pictures));
     let frame = after / frames.max(1) as u64 + ROUNDING;
     ensure!(
-        frames != film.video()?.packets.len() || before.abs_diff(after) <= frame,
+        pictures.len() != frames || before.abs_diff(after) <= frame,
         "the film that was written takes {} ms, not {}",
         after / 1_000_000,
         before / 1_000_000

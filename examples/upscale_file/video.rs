@@ -7,20 +7,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result, bail, ensure};
 use gst::glib;
 use gst::prelude::*;
+use gst_video::prelude::*;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::options::Options;
 use crate::pipeline::{bin, pad, part, running_time};
+use crate::work::REMEDY;
 
 /// x264 writes other bytes with another number of threads, so it is not this machine's.
 const THREADS: u32 = 8;
+const INTERLACED: &str = "a frame is interlaced; --deinterlace makes all frames progressive";
 
 /// What the first segment found out, and all others do alike, whichever run they are made in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Pinned {
     /// Properties of `kizunasr`: what ran, where the user left the choice to it.
     properties: BTreeMap<String, String>,
+    /// Who worked, with version and device: "embedded (Kizuna streaming kernels (AVX2), CPU, fp32)".
+    worker: String,
     /// The frames that x264 was given.
     frames: String,
     /// The model's name, for the figures.
@@ -28,6 +33,16 @@ pub struct Pinned {
 }
 
 impl Pinned {
+    /// Says that segments are alike: those of a later run, perhaps on another machine, and these.
+    ///
+    /// # Errors
+    /// If another runtime or device worked.
+    pub fn check(&self, later: &Self) -> Result<()> {
+        let (then, now) = (&self.worker, &later.worker);
+        ensure!(then == now, "the network was run by {then}, and is now by {now}; {REMEDY}");
+        Ok(())
+    }
+
     /// One of the properties.
     pub fn property(&self, name: &str) -> &str {
         self.properties.get(name).map_or("", String::as_str)
@@ -91,6 +106,9 @@ impl Video {
         for (name, value) in pinned.iter().flat_map(|pinned| &pinned.properties) {
             set(&upscaler, name, value)?;
         }
+        if !options.deinterlace {
+            refuse_interlaced(&decoded)?;
+        }
         keep_shown(&decoded, shown)?;
         let counts = Arc::new(Counts::default());
         count(&upscaler, "sink", &counts, |counts| &counts.decoded)?;
@@ -124,15 +142,17 @@ impl Video {
         let frames = self.frames.lock().as_ref()?.to_string();
         let stats = structure(&self.upscaler, "stats")?;
         let text = |name| stats.get::<String>(name).unwrap_or_default();
-        // "embedded on 2 threads"
-        let provider = text("provider").split(' ').next().unwrap_or_default().to_owned();
+        // "embedded (Kizuna streaming kernels (AVX2), CPU, fp32); not cuda: ..."
+        let provider = text("provider");
+        let worker = provider.split("; not ").next().unwrap_or_default().to_owned();
+        let provider = worker.split(' ').next().unwrap_or_default().to_owned();
         let memory = self.upscaler.property::<u64>("memory-limit").to_string();
         let properties =
             [("provider", provider), ("precision", text("precision")), ("memory-limit", memory)];
         let model = structure(&self.upscaler, "model-info");
         let model = model.and_then(|s| s.get::<String>("name").ok()).unwrap_or_default();
         let properties = properties.map(|(name, value)| (name.to_owned(), value)).into();
-        Some(Pinned { properties, frames, model })
+        Some(Pinned { properties, worker, frames, model })
     }
 
     /// How long `kizunasr` was at work, in seconds. To be asked for while it is running.
@@ -160,18 +180,51 @@ fn quarter_of_memory() -> u64 {
     kib.map_or(2 << 30, |kib| kib << 10) / 4
 }
 
-/// Drops frames that another segment owns.
+/// Says what to do about an interlaced frame before `kizunasr` says what it cannot.
+fn refuse_interlaced(decoded: &gst::Element) -> Result<()> {
+    let element = decoded.downgrade();
+    let wanted = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+    pad(decoded, "sink")?.add_probe(wanted, move |_, info| {
+        let is_interlaced = match (info.buffer(), info.event().map(|event| event.view())) {
+            (Some(frame), _) => {
+                frame.video_flags().contains(gst_video::VideoBufferFlags::INTERLACED)
+            }
+            (_, Some(gst::EventView::Caps(caps))) => gst_video::VideoInfo::from_caps(caps.caps())
+                .is_ok_and(|info| {
+                    info.is_interlaced()
+                        && info.interlace_mode() != gst_video::VideoInterlaceMode::Mixed
+                }),
+            _ => false,
+        };
+        if is_interlaced && let Some(element) = element.upgrade() {
+            gst::element_error!(element, gst::StreamError::Format, ("{INTERLACED}"));
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
+}
+
+/// Drops frames that another segment owns, and brings the others' times in order: where pictures have no times, as in MPEG-PS,
+/// decoders give the same one to several.
 fn keep_shown(decoded: &gst::Element, shown: std::ops::Range<i64>) -> Result<()> {
+    let earliest = Mutex::new(gst::ClockTime::ZERO);
     pad(decoded, "sink")?.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let segment = pad.sticky_event::<gst::event::Segment>(0);
         let time = segment.zip(info.buffer()).and_then(|(s, b)| running_time(s.segment(), b));
-        match time {
-            Some(time) if !shown.contains(&time) => {
-                info.data = None;
-                gst::PadProbeReturn::Handled
-            }
-            _ => gst::PadProbeReturn::Ok,
+        if time.is_some_and(|time| !shown.contains(&time)) {
+            info.data = None;
+            return gst::PadProbeReturn::Handled;
         }
+        if let Some(buffer) = info.buffer_mut()
+            && let Some(stamp) = buffer.pts()
+        {
+            let mut earliest = earliest.lock();
+            if stamp < *earliest {
+                buffer.make_mut().set_pts(*earliest);
+            }
+            *earliest = stamp.max(*earliest) + gst::ClockTime::MSECOND;
+        }
+        gst::PadProbeReturn::Ok
     });
     Ok(())
 }

@@ -5,8 +5,8 @@
 //! manifest.toml  what the segments depend on
 //! pinned.toml    what the first segment found out, and all others must do alike
 //! 00000.segment  finished segments; what is being written is called .draft
-//! joined.mkv     the film while it is being put together, with .frames beside it for MP4
-//! complete       from here on only the name is missing
+//! joined         the film while it is being put together, with .frames beside it for MP4
+//! complete       the manifest once more: from here on only the name is missing, where joined is there
 //! ```
 //!
 //! Files are written under another name, brought to the disk, and renamed: what bears its name is complete.
@@ -20,12 +20,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::manifest::Manifest;
+use crate::options::Options;
+use crate::output::Output;
 use crate::packets;
 
 const MANIFEST: &str = "manifest.toml";
 const PINNED: &str = "pinned.toml";
 const COMPLETE: &str = "complete";
 const LOCK: &str = "lock";
+/// What to do with work that this run cannot use.
+pub const REMEDY: &str = "--fresh throws that work away, another OUT leaves it there";
 
 /// The folder, locked.
 pub struct Work {
@@ -44,7 +48,7 @@ impl Work {
         if let Ok(entries) = fs::read_dir(&folder) {
             let is_empty = entries.count() == 0;
             ensure!(
-                is_empty || folder.join(LOCK).exists(),
+                is_empty || [LOCK, COMPLETE].iter().any(|name| folder.join(name).exists()),
                 "{shown} is a folder that another program made; choose another name to write to"
             );
         }
@@ -68,26 +72,47 @@ impl Work {
         }
     }
 
-    /// Keeps what an earlier run did for the same manifest, and removes everything else. Says why it could not be kept.
+    /// Whether `folder` may be that of a film that has its name already.
+    pub fn may_be_complete(folder: &Path) -> bool {
+        folder.join(COMPLETE).exists()
+    }
+
+    /// Gives the film its name where an earlier run of the same manifest was killed when nothing else was missing; whether it
+    /// has it now.
     ///
     /// # Errors
-    /// If the system refuses.
-    pub fn resume(&self, manifest: &Manifest, fresh: bool) -> Result<Option<&'static str>> {
-        let found: Option<Manifest> = self.read(MANIFEST);
-        let why = match &found {
-            _ if fresh => Some("--fresh was asked for"),
-            Some(found) => found.difference(manifest),
-            None => None,
-        };
-        let was_begun = self.files()?.iter().any(|file| is_segment(file));
-        if why.is_some() || found.is_none() {
+    /// If the name is taken, or the system refuses.
+    pub fn finish(&self, manifest: &Manifest, output: &Output, options: &Options) -> Result<bool> {
+        let complete: Option<Manifest> = self.read(COMPLETE)?;
+        if complete.is_none_or(|complete| complete.difference(manifest).is_some()) {
+            return Ok(false);
+        }
+        if !self.joined().exists() {
+            return Ok(output.file.exists());
+        }
+        self.name(output, options)?;
+        Ok(true)
+    }
+
+    /// Keeps what an earlier run did for the same manifest, and removes everything else.
+    ///
+    /// # Errors
+    /// If finished segments would be lost and `fresh` does not say so.
+    pub fn resume(&self, manifest: &Manifest, fresh: bool) -> Result<()> {
+        // Before the film that it speaks of.
+        remove(&self.folder.join(COMPLETE))?;
+        let found = if self.is_begun() && !fresh { self.read(MANIFEST)? } else { None };
+        let Some(found): Option<Manifest> = found else {
             self.clear()?;
-            self.write(MANIFEST, manifest)?;
+            return self.write(MANIFEST, manifest);
+        };
+        if let Some(difference) = found.difference(manifest) {
+            bail!(
+                "the finished segments in {} are of other work: {difference}; {REMEDY}",
+                self.folder.display()
+            );
         }
-        for file in self.files()?.iter().filter(|file| is_unfinished(file)) {
-            fs::remove_file(file)?;
-        }
-        Ok(why.filter(|_| was_begun))
+        self.files()?.iter().filter(|file| is_unfinished(file)).try_for_each(|file| remove(file))
     }
 
     /// How many frames a finished segment has; none where it is not finished.
@@ -120,7 +145,10 @@ impl Work {
     }
 
     /// What was found out before.
-    pub fn pinned<T: DeserializeOwned>(&self) -> Option<T> {
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn pinned<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         self.read(PINNED)
     }
 
@@ -143,25 +171,23 @@ impl Work {
         self.folder.join("joined.frames")
     }
 
-    /// Gives the film its name and removes the folder.
+    /// Gives the film, which is put together, its name.
     ///
     /// # Errors
-    /// If the system refuses.
-    pub fn complete(self, output: &Path) -> Result<()> {
-        File::open(self.joined())?.sync_all()?;
-        // Says to a run that is killed after the next line that nothing is left to do.
-        self.write(COMPLETE, &std::collections::BTreeMap::<String, String>::new())?;
-        fs::rename(self.joined(), output).with_context(|| {
-            format!("cannot rename {} to {}", self.joined().display(), output.display())
-        })?;
-        sync_folder(output.parent().unwrap_or(Path::new(".")))?;
-        self.remove();
-        Ok(())
+    /// If the name is taken, or the system refuses.
+    pub fn complete(&self, manifest: &Manifest, output: &Output, options: &Options) -> Result<()> {
+        File::options().write(true).open(self.joined())?.sync_all()?;
+        self.write(COMPLETE, manifest)?;
+        self.name(output, options)
     }
 
-    /// Whether the film had its name already when the last run was killed.
-    pub fn is_complete(&self) -> bool {
-        self.folder.join(COMPLETE).exists() && !self.joined().exists()
+    fn name(&self, output: &Output, options: &Options) -> Result<()> {
+        // It was free when the work began, hours ago.
+        output.check_is_free(options)?;
+        let (joined, file) = (self.joined(), &output.file);
+        fs::rename(&joined, file)
+            .with_context(|| format!("cannot rename {} to {}", joined.display(), file.display()))?;
+        sync_folder(file.parent().unwrap_or(Path::new(".")))
     }
 
     /// Removes the folder and what is ours in it.
@@ -169,18 +195,17 @@ impl Work {
         // There is nobody left to hear of a failure.
         let _ = self.clear();
         let _ = fs::remove_file(self.folder.join(LOCK));
+        // Last: until then the next run knows that nothing else is left to do.
+        let _ = fs::remove_file(self.folder.join(COMPLETE));
         let _ = fs::remove_dir(&self.folder);
     }
 
     fn clear(&self) -> Result<()> {
         // First: without it the rest means nothing, should this be interrupted.
-        let _ = fs::remove_file(self.folder.join(MANIFEST));
+        remove(&self.folder.join(MANIFEST))?;
         for file in self.files()? {
-            let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let is_ours = is_segment(&file) || is_unfinished(&file);
-            if is_ours || [MANIFEST, PINNED, COMPLETE].contains(&name) {
-                fs::remove_file(&file)
-                    .with_context(|| format!("cannot remove {}", file.display()))?;
+            if is_segment(&file) || is_unfinished(&file) || file.ends_with(PINNED) {
+                remove(&file)?;
             }
         }
         Ok(())
@@ -192,8 +217,15 @@ impl Work {
         Ok(entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?)
     }
 
-    fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        toml::from_str(&fs::read_to_string(self.folder.join(name)).ok()?).ok()
+    /// What a file of ours says; none where it is not there.
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        let file = self.folder.join(name);
+        let text = match fs::read_to_string(&file) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(anyhow::Error::from),
+        };
+        let value = text.and_then(|text| Ok(toml::from_str(&text)?));
+        value.map(Some).with_context(|| format!("cannot read {}; {REMEDY}", file.display()))
     }
 
     fn write(&self, name: &str, value: &impl Serialize) -> Result<()> {
@@ -217,6 +249,16 @@ fn is_segment(file: &Path) -> bool {
 fn is_unfinished(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension == "draft" || extension == "frames")
         || file.file_name().is_some_and(|name| name == "joined")
+}
+
+/// Removes a file that need not be there.
+fn remove(file: &Path) -> Result<()> {
+    match fs::remove_file(file) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("cannot remove {}", file.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A new name is on the disk when its folder is.

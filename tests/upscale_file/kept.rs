@@ -69,3 +69,44 @@ fn mp4_says_what_is_lost() {
     assert!(probe("out.mp4", "format_tags=title", folder).contains("The Film"));
     assert!(probe("out.mp4", "stream_tags=language", folder).contains("jpn"));
 }
+
+/// Two pictures of Blu-ray's subtitles, which are empty.
+fn picture_subtitles() -> Vec<u8> {
+    let mut file = Vec::new();
+    for pts in [9_000u32, 90_000] {
+        let composition = [0, 64, 0, 48, 0x10, 0, 0, 0x80, 0, 0, 0];
+        for (kind, body) in [(0x16, &composition[..]), (0x80, &[])] {
+            file.extend(b"PG");
+            file.extend(pts.to_be_bytes());
+            file.extend([0, 0, 0, 0, kind, 0, body.len() as u8]);
+            file.extend(body);
+        }
+    }
+    file
+}
+
+#[test]
+fn what_no_muxer_takes_is_said_for_every_stream() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    make_film(folder, "plain.mkv", "64x48", "yuv420p", 24);
+    fs::write(folder.join("text.sup"), picture_subtitles()).expect("a file");
+    let inputs = ["-i", "plain.mkv", "-i", "text.sup", "-i", "text.sup", "-map", "0", "-map", "1"];
+    let coder = ["-map", "2", "-c", "copy", "-c:a:0", "truehd", "-strict", "-2", "in.mkv"];
+    ffmpeg(&[&inputs[..], &coder].concat(), folder);
+    let output = succeed(upscale(&["in.mkv", "out.mkv"], folder));
+    let text = stderr(&output);
+    assert!(text.contains("subpicture/x-pgs (2 streams) is left out"), "{text}");
+    assert!(text.contains("audio/x-true-hd is converted to AAC"), "{text}");
+    assert!(!text.contains("ends in .mkv"), "{text}");
+    assert_eq!(streams("out.mkv", folder), ["h264", "aac", "flac", "subrip"]);
+    let output = succeed(upscale(&["in.mkv", "out.mp4"], folder));
+    let text = stderr(&output);
+    assert!(text.contains("x-flac is converted to AAC, as this kind of file cannot hold it; an OUT that ends in .mkv can"), "{text}");
+    assert!(
+        text.contains(
+            "subpicture/x-pgs (2 streams) is left out, as this kind of file cannot hold it\n"
+        ),
+        "{text}"
+    );
+}

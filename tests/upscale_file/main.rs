@@ -76,6 +76,38 @@ fn variable_frame_rate_stays() {
 }
 
 #[test]
+fn interlaced_video_names_the_option() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let source = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=24", "-frames:v", "12"];
+    let fields = ["-vf", "interlace", "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "in.mkv"];
+    ffmpeg(&[&source[..], &fields].concat(), folder);
+    let output = run(upscale(&["in.mkv", "out.mkv"], folder));
+    assert!(!output.status.success());
+    let text = stderr(&output);
+    assert!(text.contains("warning: the video may be interlaced"), "{text}");
+    assert!(text.contains("a frame is interlaced; --deinterlace"), "{text}");
+    assert_eq!(files(folder), ["in.mkv"]);
+    let output = succeed(upscale(&["in.mkv", "out.mkv", "--deinterlace"], folder));
+    assert!(!stderr(&output).contains("interlaced"), "{}", stderr(&output));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_no_text_is_refused_at_once() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    make_film(folder, "in.mkv", "64x48", "yuv420p", 2);
+    let mut command = upscale(&["in.mkv"], folder);
+    command.arg(std::ffi::OsStr::from_bytes(b"\xff.mkv"));
+    let output = run(command);
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("is not UTF-8; rename it"), "{}", stderr(&output));
+    assert_eq!(files(folder), ["in.mkv", "text.srt"]);
+}
+
+#[test]
 fn what_cannot_be_done_is_said_and_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();

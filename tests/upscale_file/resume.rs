@@ -78,6 +78,8 @@ fn survives_kills(whole: &str, killed: &str) {
             assert_eq!(bytes(killed, folder), wanted, "what bears the name is complete");
         }
         let work = folder.join(format!("{killed}.part"));
+        // Killed before the very last step: what is empty does not say that the film is there.
+        let _ = fs::remove_dir(&work);
         if !was_done || work.exists() {
             let again = succeed(command(killed, folder));
             let kept = String::from_utf8_lossy(&again.stdout).contains("kept=");
@@ -121,32 +123,106 @@ fn ctrl_c_keeps_the_work() {
     assert!(!folder.join("out.mkv.part").exists());
 }
 
+/// Starts a run and kills it when a segment is finished.
+fn begin(output: &str, folder: &Path) {
+    let mut child = start(output, folder);
+    wait_for_segment(output, folder);
+    child.kill().expect("the program can be killed");
+    child.wait().expect("the program ends");
+}
+
+/// Asserts that a run is refused, says why, and leaves everything as it is.
+fn refused(more: &[&str], why: &str, folder: &Path) {
+    let work = folder.join("out.mkv.part");
+    let kept = || -> Vec<_> {
+        files(&work).into_iter().filter(|name| !name.ends_with(".draft")).collect()
+    };
+    let before = kept();
+    let mut command = command("out.mkv", folder);
+    command.args(more);
+    let output = run(command);
+    assert!(!output.status.success(), "{more:?}");
+    assert!(stderr(&output).contains(why), "{more:?}: {}", stderr(&output));
+    assert_eq!(kept(), before, "{more:?}");
+}
+
 #[test]
-fn other_work_is_not_mixed_in() {
+fn other_work_is_neither_mixed_in_nor_lost() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     film(folder);
-    let stop = |output: &str| {
-        let mut child = start(output, folder);
-        wait_for_segment(output, folder);
-        child.kill().expect("the program can be killed");
-        child.wait().expect("the program ends");
-    };
-    for (more, why) in [(&["--crf", "30"][..], "an option"), (&["--fresh"], "--fresh")] {
-        stop("out.mkv");
-        let arguments = [&["in.mkv", "out.mkv", "--segment", "24"], more].concat();
-        let output = succeed(upscale(&arguments, folder));
-        assert!(stderr(&output).contains("beginning again"), "{}", stderr(&output));
-        assert!(stderr(&output).contains(why), "{}", stderr(&output));
-        assert!(!String::from_utf8_lossy(&output.stdout).contains("kept="));
-        fs::remove_file(folder.join("out.mkv")).expect("the film can be removed");
-    }
-    stop("out.mkv");
-    let other = ["-i", "in.mkv", "-map", "0:v", "-vf", "negate", "-g", "24", "other.mkv"];
+    begin("out.mkv", folder);
+    refused(&["--crf", "30"], "--crf was 16 and is 30 now; --fresh", folder);
+    refused(&["--scale", "1.5"], "scale was not given and is 1.5 now", folder);
+    fs::rename(folder.join("in.mkv"), folder.join("first.mkv")).expect("a name");
+    let other = ["-i", "first.mkv", "-map", "0:v", "-vf", "negate", "-g", "24", "in.mkv"];
     ffmpeg(&other, folder);
-    fs::rename(folder.join("other.mkv"), folder.join("in.mkv")).expect("a name");
-    let output = succeed(command("out.mkv", folder));
-    assert!(stderr(&output).contains("beginning again: the film"), "{}", stderr(&output));
+    refused(&[], "the film is another one now; --fresh", folder);
+    fs::rename(folder.join("first.mkv"), folder.join("in.mkv")).expect("a name");
+    for file in ["manifest.toml", "pinned.toml"] {
+        let path = folder.join("out.mkv.part").join(file);
+        let good = fs::read(&path).expect("a file");
+        fs::write(&path, "noise").expect("a file");
+        refused(&[], &format!("{file}; --fresh"), folder);
+        fs::write(&path, good).expect("a file");
+    }
+    let pinned = folder.join("out.mkv.part/pinned.toml");
+    let text = fs::read_to_string(&pinned).expect("a file");
+    fs::write(&pinned, text.replace("embedded (", "embedded (another ")).expect("a file");
+    refused(&[], "the network was run by embedded (another ", folder);
+    fs::write(&pinned, text).expect("a file");
+    let kept = succeed(command("out.mkv", folder));
+    assert!(String::from_utf8_lossy(&kept.stdout).contains("kept="));
+
+    fs::remove_file(folder.join("out.mkv")).expect("the film can be removed");
+    begin("out.mkv", folder);
+    let mut fresh = command("out.mkv", folder);
+    fresh.args(["--crf", "30", "--fresh"]);
+    let output = succeed(fresh);
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("kept="));
+}
+
+/// All states in which a run can be killed when the film is complete.
+#[test]
+fn a_complete_film_gets_its_name_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    film(folder);
+    begin("out.mkv", folder);
+    let (work, out) = (folder.join("out.mkv.part"), folder.join("out.mkv"));
+    fs::copy(work.join("manifest.toml"), work.join("complete")).expect("a file");
+    fs::write(work.join("joined"), "film").expect("a file");
+    fs::write(&out, "another's").expect("a file");
+    // A file has appeared in the meantime.
+    refused(&[], "out.mkv exists", folder);
+    refused(&["--crf", "30"], "out.mkv exists", folder);
+    assert_eq!(bytes("out.mkv", folder), b"another's");
+    let again = |more: &[&str]| {
+        let mut command = command("out.mkv", folder);
+        command.args(more);
+        String::from_utf8_lossy(&succeed(command).stdout).into_owned()
+    };
+    // Before the film got its name.
+    assert!(again(&["--force"]).contains("complete=already"));
+    assert_eq!(bytes("out.mkv", folder), b"film");
+    assert!(!work.exists());
+
+    // While the folder was removed.
+    fs::remove_file(&out).expect("the film can be removed");
+    begin("out.mkv", folder);
+    fs::rename(work.join("manifest.toml"), work.join("complete")).expect("a file");
+    fs::write(&out, "film").expect("a file");
+    refused(&["--crf", "30"], "out.mkv exists", folder);
+    assert!(again(&[]).contains("complete=already"));
+    assert_eq!(bytes("out.mkv", folder), b"film");
+    assert!(!work.exists());
+
+    // The film was taken away then.
+    fs::remove_file(&out).expect("the film can be removed");
+    begin("out.mkv", folder);
+    fs::copy(work.join("manifest.toml"), work.join("complete")).expect("a file");
+    assert!(again(&[]).contains("kept="));
+    assert_eq!(video("out.mkv", folder), "320,180,yuv420p,360");
 }
 
 #[test]
