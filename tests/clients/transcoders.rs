@@ -49,7 +49,7 @@ fn uritranscodebin_takes_it_as_a_filter() {
     for line in elements() {
         let mut command = tool("gst-launch-1.0");
         // 1.22's own bin says `gst_object_unref: assertion 'object != NULL' failed` when it stops, whatever the filter.
-        command.env_remove("G_DEBUG").args(["uritranscodebin", &format!("profile={MP4}")]);
+        command.env_remove("G_DEBUG").args(["-v", "uritranscodebin", &format!("profile={MP4}")]);
         command.arg(format!("source-uri={}", uri(&FILMS.mkv)));
         command.arg(format!("dest-uri={}", uri(&out)));
         command.arg(format!("video-filter={line}"));
@@ -68,7 +68,10 @@ from gi.repository import Gst, GstTranscoder
 Gst.init(None)
 source, result, profile, line = sys.argv[1:]
 transcoder = GstTranscoder.Transcoder.new(source, result, profile)
-transcoder.get_pipeline().set_property('video-filter', Gst.parse_launch(line))
+element = Gst.parse_launch(line)
+for pad in element.pads:
+    pad.connect('notify::caps', lambda pad, _: print('GstKizuna:', pad, pad.get_current_caps(), flush=True))
+transcoder.get_pipeline().set_property('video-filter', element)
 transcoder.run()
 ";
 

@@ -154,14 +154,19 @@ pub fn launch(line: &str) -> Command {
     command
 }
 
-/// Runs a program to its end; one that hangs is ended. 1.22's playbin3 may stand still before any decoder is there, whatever its
-/// filter: where it did (`-v` told of none of our pads) it is run again.
+/// Where decodebin3 of 1.22 is at work, which may stand still before any decoder is there, whatever the filter.
+const OF_DECODEBIN3: [&str; 4] =
+    ["playbin3", "uritranscodebin", "gst-transcoder-1.0", "/usr/bin/python3"];
+
+/// Runs a program to its end; one that hangs is ended. One that stood still (none of our pads was told of, as by `-v`) is run
+/// again.
 pub fn run(command: &Command) -> Output {
-    let is_player = command.get_args().any(|arg| arg == "playbin3");
+    let mut words = std::iter::once(command.get_program()).chain(command.get_args());
+    let may_stand_still = words.any(|word| OF_DECODEBIN3.iter().any(|name| word == *name));
     let stood_still = |o: &Output| o.status.code() == Some(124) && !text(o).contains("GstKizuna");
     let mut output = watched(command).output().unwrap();
     for _ in 0..2 {
-        if is_player && stood_still(&output) {
+        if may_stand_still && stood_still(&output) {
             output = watched(command).output().unwrap();
         }
     }
