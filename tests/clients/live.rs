@@ -1,5 +1,7 @@
 //! Live chains: over RTP, and on time.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
@@ -7,7 +9,7 @@ use gst_base::prelude::*;
 
 use crate::journal::Journal;
 use crate::scene::{Scene, Stopped};
-use crate::table::{alone_with, elements};
+use crate::table::{alone_with, elements, tool};
 
 const CAMERA: &str = "videotestsrc is-live=true pattern=ball name=camera ! video/x-raw,format=I420,width=160,height=90";
 
@@ -66,6 +68,62 @@ fn over_udp() {
         assert!(scene.pipeline.send_event(gst::event::Eos::new()));
         scene.to_the_end();
         scene.finish();
+    }
+}
+
+/// A camera on the network, as shops sell them.
+const RTSP_SERVER: &str = "\
+import sys, gi
+gi.require_version('GstRtspServer', '1.0')
+from gi.repository import Gst, GstRtspServer, GLib
+Gst.init(None)
+server = GstRtspServer.RTSPServer(address='127.0.0.1', service='0')
+factory = GstRtspServer.RTSPMediaFactory(launch=sys.argv[1], shared=True)
+server.get_mount_points().add_factory('/camera', factory)
+server.attach(None)
+print(server.get_bound_port(), flush=True)
+GLib.MainLoop().run()
+";
+
+/// A program that is ended with the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// From an RTSP server, by each of the two ways that it offers.
+#[test]
+fn over_rtsp() {
+    let camera = format!(
+        "( {CAMERA},framerate=25/1 ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=10 ! \
+         rtph264pay name=pay0 pt=96 )"
+    );
+    let mut server = tool("/usr/bin/python3");
+    server.env_remove("G_DEBUG").args(["-c", RTSP_SERVER, &camera]).stdout(Stdio::piped());
+    let mut server = Ended(server.spawn().unwrap());
+    let mut port = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    if port.is_empty() {
+        return skip!("no RTSP server for Python");
+    }
+    for line in elements() {
+        for protocol in ["udp", "tcp"] {
+            let source = format!(
+                "rtspsrc location=rtsp://127.0.0.1:{}/camera protocols={protocol} latency=40 ! \
+                 rtph264depay ! h264parse ! avdec_h264",
+                port.trim()
+            );
+            let scene = Scene::new(&source, line, "sync=true");
+            scene.state(gst::State::Playing);
+            scene.journal.wait(20);
+            assert!(scene.pipeline.send_event(gst::event::Eos::new()));
+            scene.to_the_end();
+            scene.finish();
+        }
     }
 }
 
