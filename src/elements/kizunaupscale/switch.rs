@@ -85,12 +85,16 @@ impl KizunaUpscale {
     fn make_ready(&self, route: Route) -> bool {
         let Some((parts, ..)) = self.inside() else { return false };
         let children = parts.on(route);
-        if let Err(e) = parts.enter(&children) {
-            self.warn(&format!("children cannot be had: {e}"));
+        if children.contains(&&parts.ai)
+            && let Err(why) = self.load(&parts.ai)
+        {
+            if !self.switch.state.lock().is_ending {
+                self.do_without(why);
+            }
             return false;
         }
-        if children.contains(&&parts.ai) && !self.load(&parts.ai) {
-            parts.shut(&[&parts.ai]);
+        if let Err(e) = parts.enter(&children) {
+            self.warn(&format!("children cannot be had: {e}"));
             return false;
         }
         let are_ready = children.iter().rev().all(|child| {
@@ -103,21 +107,34 @@ impl KizunaUpscale {
         are_ready
     }
 
-    fn load(&self, ai: &gst::Element) -> bool {
+    /// Loads the network, which may take long, outside of the bin: nobody who changes the bin's state waits for that.
+    ///
+    /// # Errors
+    /// What the network said.
+    pub(super) fn load(&self, ai: &gst::Element) -> Result<(), String> {
         if ai.current_state() >= gst::State::Paused {
-            return true;
+            return Ok(());
         }
-        let loaded = ai.set_state(gst::State::Paused).is_ok();
-        if !loaded && !self.switch.state.lock().is_ending {
-            self.do_without_loaded();
+        let bus = gst::Bus::new();
+        ai.set_bus(Some(&bus));
+        let loaded = ai.set_state(gst::State::Paused);
+        ai.set_bus(None);
+        let mut said = None;
+        for message in bus.iter() {
+            match message.view() {
+                gst::MessageView::Error(e) => said = said.or(Some(e.error().message().to_owned())),
+                // Nobody listens to what it could say to the bin.
+                gst::MessageView::Warning(_) | gst::MessageView::Info(_) => {
+                    let _ = self.post_message(message);
+                }
+                _ => {}
+            }
         }
-        loaded
-    }
-
-    /// The network cannot be loaded.
-    pub(super) fn do_without_loaded(&self) {
-        let failure = self.failure.lock().take();
-        self.do_without(failure.unwrap_or_else(|| "the network cannot be loaded".into()));
+        loaded.map(|_| ()).map_err(|_| {
+            // It goes down from any state.
+            let _ = ai.set_state(gst::State::Null);
+            said.unwrap_or_else(|| "the network cannot be loaded".into())
+        })
     }
 
     /// From now on shaders run alone; `why` is what the network said.

@@ -310,14 +310,26 @@ impl Shared {
         }
     }
 
-    fn watch(self: Arc<Self>) {
-        let network = Network::open(self.parts.clone(), (&self.sink, &self.src)).map(Arc::new);
-        *self.network.lock() = network.clone();
-        if let (None, Some(element)) = (&network, self.element.upgrade())
+    /// Loads the network; where it cannot be used, says so.
+    fn open_network(&self) -> Option<Network> {
+        let element = self.element.upgrade()?;
+        let imp = element.imp();
+        let opened = imp.load(&self.parts.ai).and_then(|()| {
+            let network = Network::open(self.parts.clone(), (&self.sink, &self.src));
+            let why = || imp.failure.lock().take();
+            network.ok_or_else(|| why().unwrap_or_else(|| "it cannot be linked".into()))
+        });
+        if let Err(why) = &opened
             && !self.state.lock().is_over()
         {
-            element.imp().do_without_loaded();
+            imp.do_without(why.clone());
         }
+        opened.ok()
+    }
+
+    fn watch(self: Arc<Self>) {
+        let network = self.open_network().map(Arc::new);
+        *self.network.lock() = network.clone();
         let mut last = None;
         while let Some(is_paused) = self.next_look() {
             let shown = if is_paused { self.shown_on_pause() } else { None };
