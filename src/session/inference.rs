@@ -242,11 +242,11 @@ impl Inference {
     ) -> Result<Option<Outcome>, SessionError> {
         // This frame goes by way of pictures, and so do those after it: both ways open would take twice the memory.
         self.by_pictures = true;
-        if self.networks.is_empty() && !self.plain_from_here {
-            self.rebuild(cancel, notices)?;
-        }
         while !self.plain_from_here {
-            match self.run_networks(prepared, planes, cancel) {
+            let is_open = !self.networks.is_empty();
+            let opened = if is_open { Ok(()) } else { self.rebuild(cancel, notices) };
+            let opened = opened.map_err(UpscaleError::from);
+            match opened.and_then(|()| self.run_networks(prepared, planes, cancel)) {
                 Ok(outcome) => {
                     self.current = true;
                     return Ok(Some(outcome));

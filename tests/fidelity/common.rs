@@ -133,6 +133,12 @@ impl Work {
 }
 
 impl Work {
+    /// What is done to the network's result from here on.
+    #[allow(dead_code, reason = "each test file uses its own part")]
+    pub fn treat(&mut self, finish: Finish) {
+        self.treatment.finish = finish;
+    }
+
     /// Frames that are all on their way at once, as they come out.
     #[allow(dead_code, reason = "each test file uses its own part")]
     pub fn process_all(

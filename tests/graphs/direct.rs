@@ -121,7 +121,7 @@ fn what_only_pictures_can_do_goes_their_way() {
 }
 
 /// A session whose network makes NaN of a black picture: it divides by the brightest sample. With what its frames are.
-fn not_for_black(n: &str) -> Option<(Work, Size, VideoSpec)> {
+fn not_for_black(n: &str, reuse: Option<u8>) -> Option<(Work, Size, VideoSpec)> {
     let net = Net::default()
         .node("ReduceMax", &["in"], "white", &[])
         .node("Div", &["in", "white"], "bright", &[])
@@ -134,14 +134,14 @@ fn not_for_black(n: &str) -> Option<(Work, Size, VideoSpec)> {
     let (loaded, _) = load(&config(Cpu, &model))?;
     let size = Size::new(40, 30);
     let specs = (video(PixelFormat::Rgb, size), video(PixelFormat::Rgb, Size::new(80, 60)));
-    let config = streams(Config { model: Some(model), ..wrapped(None, None) }, n);
+    let config = streams(Config { model: Some(model), ..wrapped(None, reuse) }, n);
     Some((open(&loaded, config, specs), size, specs.1))
 }
 
 #[test]
 fn what_fails_goes_on_by_way_of_pictures_and_that_is_said() {
     let _one = one_at_a_time();
-    let Some((mut work, size, to)) = not_for_black("1") else { return };
+    let Some((mut work, size, to)) = not_for_black("1", None) else { return };
     let src = drawn(PixelFormat::Rgb, size, 5);
     let bright = process(&mut work, &src, to);
     let black = Frame::new(PixelFormat::Rgb, size, 0);
@@ -182,18 +182,47 @@ fn frames_that_go_together_are_the_same_and_keep_their_order() {
 #[test]
 fn one_that_fails_takes_no_other_with_it() {
     let _one = one_at_a_time();
-    let Some((mut work, size, to)) = not_for_black("2") else { return };
-    let black = Frame::new(PixelFormat::Rgb, size, 0);
-    let bright = drawn(PixelFormat::Rgb, size, 5);
-    let films = [&bright, &bright, &black, &bright, &black, &bright].map(Frame::clone);
-    let results = work.process_all(&films, to);
-    let first = results[0].as_ref().unwrap().rows().to_vec();
-    for (i, result) in results.into_iter().enumerate() {
-        match result {
-            Ok(frame) => assert!([0, 1, 3, 5].contains(&i) && frame.rows() == first, "frame {i}"),
-            Err(e) => {
-                assert!([2, 4].contains(&i) && e.to_string().contains("NaN"), "frame {i}: {e}")
+    for reuse in [None, Some(0)] {
+        let Some((mut work, size, to)) = not_for_black("2", reuse) else { return };
+        let black = Frame::new(PixelFormat::Rgb, size, 0);
+        let bright = drawn(PixelFormat::Rgb, size, 5);
+        let films = [&bright, &bright, &black, &bright, &black, &bright].map(Frame::clone);
+        let results = work.process_all(&films, to);
+        let first = results[0].as_ref().unwrap().rows().to_vec();
+        for (i, result) in results.into_iter().enumerate() {
+            match result {
+                Ok(frame) => {
+                    assert!([0, 1, 3, 5].contains(&i) && frame.rows() == first, "frame {i}")
+                }
+                Err(e) => {
+                    assert!([2, 4].contains(&i) && e.to_string().contains("NaN"), "frame {i}: {e}")
+                }
             }
         }
+    }
+}
+
+/// One frame needs pictures; from there on all go their way, and what did not change is kept there.
+#[test]
+fn reuse_goes_on_by_way_of_pictures() {
+    let _one = one_at_a_time();
+    let Some(loaded) = shipped(Cpu, MODEL) else { return };
+    let (format, size) = (PixelFormat::I420, Size::new(90, 70));
+    let specs = (video(format, size), video(format, Size::new(180, 140)));
+    let films = [5, 5, 6, 6, 6].map(|seed| drawn(format, size, seed));
+    let pictures = Config { reuse_tolerance: Some(0), ..config(Cpu, MODEL) };
+    let mut by_pictures = open(&loaded, pictures, specs);
+    let mut work = open(&loaded, wrapped(None, Some(0)), specs);
+    process(&mut work, &films[0], specs.1);
+    work.treat(Finish { strength: 0.5, ..Finish::default() });
+    process(&mut work, &films[0], specs.1);
+    work.treat(Finish::default());
+    let (mut before, _) = work.inferred();
+    for (i, src) in films.iter().enumerate() {
+        let frame = process(&mut work, src, specs.1);
+        assert!(frame.rows() == process(&mut by_pictures, src, specs.1).rows(), "frame {i}");
+        let (inferred, _) = work.inferred();
+        assert_eq!(inferred > before, i == 2, "frame {i}");
+        before = inferred;
     }
 }
