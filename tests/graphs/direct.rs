@@ -97,6 +97,19 @@ fn tiles_that_did_not_change_keep_their_output() {
     let frame = process(&mut work, &other, specs.1);
     assert_eq!(frame.rows(), process(&mut fresh, &other, specs.1).rows());
     assert_eq!(work.inferred().0 - before, whole);
+
+    // A film that moves for long, and stands still again.
+    for seed in 7..17 {
+        process(&mut work, &drawn(format, size, seed), specs.1);
+    }
+    let still = drawn(format, size, 17);
+    let shares = [(); 3].map(|()| {
+        let (before, _) = work.inferred();
+        let frame = process(&mut work, &still, specs.1);
+        assert_eq!(frame.rows(), process(&mut fresh, &still, specs.1).rows());
+        work.inferred().0 - before
+    });
+    assert_eq!(shares, [whole, whole, 0], "the second one is copied, the third one kept");
 }
 
 #[test]
