@@ -57,7 +57,8 @@ pub(super) fn open(
     // Said only where this plan is the one that runs: the way by pictures makes its own.
     let mut said = Vec::new();
     let planned = tiles::plan(input.size, contract, config, ask, &mut said);
-    let Some(tiles) = RawTiles::new(planned.plan, input.format, output.format) else {
+    let channels = contract.input.channels;
+    let Some(tiles) = RawTiles::new(planned.plan, channels, input.format, output.format) else {
         return Ok(None);
     };
     if planned.fade {
