@@ -54,7 +54,8 @@ impl Recipe<'_> {
     ) -> Result<Made, EngineError> {
         let places = self.places().filter(|_| self.is_fixed);
         let key = tuning::key(self, self.loaded);
-        self.options.cache.compiled(key.as_ref(), |folder| {
+        let is_refusal = |e: &EngineError| matches!(e, EngineError::Model { .. });
+        self.options.cache.compiled(key.as_ref(), is_refusal, |folder| {
             let records = places.is_some() && self.provider != Provider::Cpu;
             if records {
                 match self.attempt(Tuning { records, folder }, places.as_ref(), &prepare) {
