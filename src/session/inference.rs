@@ -8,7 +8,9 @@ use super::fallback::{Choice, next_choice};
 use super::running::Frames;
 use super::tiles::{self, Ask, Budget, Room};
 use super::{direct, precision};
-use crate::engine::{self, Cancel, EngineError, EngineInfo, EngineOptions, Provider, ValueRange};
+use crate::engine::{
+    self, Cancel, EngineError, EngineInfo, EngineOptions, Precision, Provider, ValueRange,
+};
 use crate::upscale::change::{ChangeMap, spread};
 use crate::upscale::direct::{Direct, Shares};
 use crate::upscale::slot::Pool;
@@ -119,9 +121,7 @@ impl Inference {
         notices: &mut Vec<Notice>,
     ) -> Result<Self, SessionError> {
         tiles::check_pictures(&input, &output)?;
-        let (precision, notice) = precision::choose(&loaded, &config, cancel)?;
-        notices.extend(notice);
-        let mut choice = Choice { provider: loaded.info.provider, precision, shrink: 0 };
+        let mut choice = first_choice(&loaded, &config, cancel, notices)?;
         let job = Job { loaded, config, input, output };
         notices.extend(job.shortfall(choice));
         let (networks, short) = loop {
@@ -352,6 +352,24 @@ impl Inference {
         self.short = None;
         self.networks.clear();
         self.setup = Arc::new(self.job.describe(&[], None));
+    }
+}
+
+/// What is tried first: the provider that runs the model, in the precision that passes; where not even fp32 runs, what comes after it.
+fn first_choice(
+    loaded: &Loaded,
+    config: &Config,
+    cancel: &Cancel,
+    notices: &mut Vec<Notice>,
+) -> Result<Choice, SessionError> {
+    let choice = Choice { provider: loaded.info.provider, precision: Precision::Fp32, shrink: 0 };
+    match precision::choose(loaded, config, cancel) {
+        Ok((precision, notice)) => {
+            notices.extend(notice);
+            Ok(Choice { precision, ..choice })
+        }
+        // The picture for this is small already.
+        Err(e) => next_choice(choice, e.into(), config, false, notices),
     }
 }
 
