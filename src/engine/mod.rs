@@ -281,7 +281,7 @@ fn open_wrapped(
 }
 
 /// Whether `provider` runs a graph as it is typed, on a device that is faster in fp16.
-const fn runs_as_typed(provider: Provider) -> bool {
+pub(crate) const fn runs_as_typed(provider: Provider) -> bool {
     matches!(provider, Provider::Cuda | Provider::DirectMl | Provider::WebGpu)
 }
 
