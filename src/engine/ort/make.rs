@@ -56,9 +56,9 @@ impl Recipe<'_> {
         let key = tuning::key(self, self.loaded);
         let is_refusal = |e: &EngineError| matches!(e, EngineError::Model { .. });
         self.options.cache.compiled(key.as_ref(), is_refusal, |folder| {
-            let records = places.is_some() && self.provider != Provider::Cpu;
-            if records {
-                match self.attempt(Tuning { records, folder }, places.as_ref(), &prepare) {
+            if places.is_some() {
+                let recorded = Tuning { records: true, folder };
+                match self.attempt(recorded, places.as_ref(), &prepare) {
                     // Its outputs' sizes are not known before it has run: they cannot stay in one place.
                     Ok(made) if !made.live.is_bound() => {}
                     // Some networks have a part that only a processor runs.
@@ -68,7 +68,8 @@ impl Recipe<'_> {
                     made => return made,
                 }
             }
-            self.attempt(Tuning { records: false, folder }, places.as_ref(), &prepare)
+            // Nor is anything bound: what a processor's part is given would stay what it was when it was bound.
+            self.attempt(Tuning { records: false, folder }, None, &prepare)
         })
     }
 
