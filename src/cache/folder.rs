@@ -228,7 +228,7 @@ mod tests {
         assert_eq!([run("1"), run("1"), run("2"), run("2")], ["made", "found", "made", "found"]);
         // What it found is not to blame for every error.
         let refuses = |e: &&str| *e == "no";
-        let mut fail = |error| {
+        let fail = |error| {
             let mut asked = 0;
             let failed = cache.compiled(Some(&key()), refuses, |_| {
                 asked += 1;

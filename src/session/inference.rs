@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use super::choose::{Loaded, engine_options};
 use super::config::{Config, Notice, SessionError};
-use super::fallback::{Choice, next_choice};
+use super::direct;
+use super::fallback::{Choice, first_choice, next_choice};
 use super::running::Frames;
 use super::tiles::{self, Ask, Budget, Room};
-use super::{direct, precision};
-use crate::engine::{
-    self, Cancel, EngineError, EngineInfo, EngineOptions, Precision, Provider, ValueRange,
-};
+use crate::engine::{self, Cancel, EngineError, EngineInfo, EngineOptions, Provider, ValueRange};
 use crate::upscale::change::{ChangeMap, spread};
 use crate::upscale::direct::{Direct, Shares};
 use crate::upscale::slot::Pool;
@@ -352,24 +350,6 @@ impl Inference {
         self.short = None;
         self.networks.clear();
         self.setup = Arc::new(self.job.describe(&[], None));
-    }
-}
-
-/// What is tried first: the provider that runs the model, in the precision that passes; where not even fp32 runs, what comes after it.
-fn first_choice(
-    loaded: &Loaded,
-    config: &Config,
-    cancel: &Cancel,
-    notices: &mut Vec<Notice>,
-) -> Result<Choice, SessionError> {
-    let choice = Choice { provider: loaded.info.provider, precision: Precision::Fp32, shrink: 0 };
-    match precision::choose(loaded, config, cancel) {
-        Ok((precision, notice)) => {
-            notices.extend(notice);
-            Ok(Choice { precision, ..choice })
-        }
-        // The picture for this is small already.
-        Err(e) => next_choice(choice, e.into(), config, false, notices),
     }
 }
 
