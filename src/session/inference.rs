@@ -126,8 +126,7 @@ impl Inference {
             match job.open(choice, false, cancel, notices) {
                 Ok(ways) => break ways,
                 Err(e) => {
-                    let can_shrink = job.loaded.contract.input.size().is_none();
-                    choice = next_choice(choice, e.into(), &job.config, can_shrink, notices)?;
+                    choice = next_choice(choice, e.into(), &job.config, job.can_shrink(), notices)?;
                 }
             }
         };
@@ -317,8 +316,9 @@ impl Inference {
             }
         }
         loop {
-            let can_shrink =
-                direct.unwrap_or(true) && self.networks.iter().all(|n| n.plan().can_shrink());
+            let can_shrink = self.job.can_shrink()
+                && direct.unwrap_or(true)
+                && self.networks.iter().all(|n| n.plan().can_shrink());
             match next_choice(self.choice, error, &self.job.config, can_shrink, notices) {
                 Ok(choice) => self.choice = choice,
                 Err(e) if self.job.config.fallback.resize && !e.is_cancelled() => {
@@ -358,6 +358,11 @@ impl Job {
     fn shortfall(&self, choice: Choice) -> Option<Notice> {
         let room = Room::of(choice.provider, &engine_options(&self.config, choice.precision));
         tiles::shortfall(room, self.config.memory_limit, &self.input, &self.output)
+    }
+
+    /// Whether tiles may be of another size at all.
+    fn can_shrink(&self) -> bool {
+        self.loaded.contract.input.size().is_none()
     }
 
     /// What runs frames: networks, and the short way where there is one.
