@@ -59,7 +59,7 @@ impl Recipe<'_> {
             if places.is_some() {
                 let recorded = Tuning { records: true, folder };
                 match self.attempt(recorded, places.as_ref(), &prepare) {
-                    // Its outputs' sizes are not known before it has run: they cannot stay in one place.
+                    // Its outputs' sizes are not known before it has run, say: they cannot stay in one place.
                     Ok(made) if !made.live.is_bound() => {}
                     // Some networks have a part that only a processor runs.
                     Err(error) if error.to_string().contains("graph capture") => {
@@ -89,8 +89,13 @@ impl Recipe<'_> {
             None => builder.commit_from_memory(&model.bytes),
         });
         let session = session.map_err(|e| self.refused(&e))?;
-        let bound = places.map(|places| unrecorded(|| Bound::new(&session, places, self.dims)));
-        let bound = bound.transpose().map_err(|e| self.refused(&e))?.flatten();
+        let bound = match places.map(|to| unrecorded(|| Bound::new(&session, to, self.dims))) {
+            Some(Err(e)) if !failure::is_out_of_memory(message(&e)) => {
+                log::debug!("tensors are not bound: {}", message(&e));
+                None
+            }
+            bound => bound.transpose().map_err(|e| self.refused(&e))?.flatten(),
+        };
         Ok(Made { live: Live::new(session, bound), device })
     }
 
