@@ -97,7 +97,7 @@ impl Worker<Planes> {
     /// The same for a network between raw samples.
     ///
     /// # Errors
-    /// As [`Self::spawn`].
+    /// As [`Worker::spawn`].
     pub fn spawn_raw(mut network: Box<dyn RawNetwork>, stop: Stop) -> Result<Self, EngineError> {
         let info = network.info().clone();
         Self::start(info, Planes::default(), stop, move |planes, abandoned| {
