@@ -133,10 +133,10 @@ impl Work {
 }
 
 impl Work {
-    /// What is done to the network's result from here on.
+    /// How frames are treated from here on.
     #[allow(dead_code, reason = "each test file uses its own part")]
-    pub fn treat(&mut self, finish: Finish) {
-        self.treatment.finish = finish;
+    pub fn treat(&mut self, treatment: Treatment) {
+        self.treatment = treatment;
     }
 
     /// Frames that are all on their way at once, as they come out.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gstkizuna::engine::Provider::Cpu;
-use gstkizuna::session::{Config, Loaded};
+use gstkizuna::session::{Config, Loaded, Treatment};
 use gstkizuna::upscale::{Finish, PixelFormat, Size, VideoSpec};
 use rten_onnx::onnx::DataType;
 
@@ -215,6 +215,24 @@ fn one_that_fails_takes_no_other_with_it() {
     }
 }
 
+/// Frames that were on their way when the direct way ended are read where they are inferred: the next one is compared with another.
+#[test]
+fn nothing_is_kept_of_a_frame_that_was_read_elsewhere() {
+    let _one = one_at_a_time();
+    let Some((mut work, size, to)) = not_for_black("1", Some(0)) else { return };
+    let [src, other] = [5, 6].map(|seed| drawn(PixelFormat::Rgb, size, seed));
+    let expected = process(&mut work, &src, to);
+    // It is late: read and compared, and not inferred.
+    work.treat(Treatment { plain: true, ..Treatment::default() });
+    process(&mut work, &src, to);
+    work.treat(Treatment::default());
+    let black = Frame::new(PixelFormat::Rgb, size, 0);
+    let results = work.process_all(&[black, other], to);
+    assert!(results[0].is_err() && results[1].is_ok());
+    let (frame, _) = work.try_process(&src, to).unwrap();
+    assert!(frame.rows() == expected.rows());
+}
+
 /// One frame needs pictures; from there on all go their way, and what did not change is kept there.
 #[test]
 fn reuse_goes_on_by_way_of_pictures() {
@@ -227,9 +245,10 @@ fn reuse_goes_on_by_way_of_pictures() {
     let mut by_pictures = open(&loaded, pictures, specs);
     let mut work = open(&loaded, wrapped(None, Some(0)), specs);
     process(&mut work, &films[0], specs.1);
-    work.treat(Finish { strength: 0.5, ..Finish::default() });
+    let finish = Finish { strength: 0.5, ..Finish::default() };
+    work.treat(Treatment { finish, plain: false });
     process(&mut work, &films[0], specs.1);
-    work.treat(Finish::default());
+    work.treat(Treatment::default());
     let (mut before, _) = work.inferred();
     for (i, src) in films.iter().enumerate() {
         let frame = process(&mut work, src, specs.1);

@@ -243,3 +243,16 @@ fn tensor(value: &ValueType) -> Option<(TensorElementType, &[i64])> {
 fn known(dims: &[i64]) -> Option<&[i64]> {
     dims.iter().all(|&n| n > 0).then_some(dims)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_to_record_can_be_cancelled() {
+        let cancel = Cancel::new();
+        cancel.raise();
+        unrecorded(|| assert!(matches!(alone(&cancel), Err(EngineError::Cancelled))));
+        assert!(alone(&cancel).is_ok());
+    }
+}
