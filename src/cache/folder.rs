@@ -37,25 +37,27 @@ impl Cache {
     /// What `compile` makes with the folder under `key`, in which a runtime finds what it compiled before or keeps what it compiles
     /// now; without a key, or a cache, with none.
     ///
-    /// A runtime that refuses what it finds (of another version, say) compiles anew, once.
+    /// A runtime that refuses what it finds (of another version, say) compiles anew, once. `is_refusal` knows those errors from others
+    /// (memory that ran out, a device that is busy), which are no reason to throw away what took minutes.
     ///
     /// # Errors
     /// What `compile` says.
     pub fn compiled<T, E: std::fmt::Display>(
         &self,
         key: Option<&Key>,
+        is_refusal: impl Fn(&E) -> bool,
         mut compile: impl FnMut(Option<&Path>) -> Result<T, E>,
     ) -> Result<T, E> {
         let Some(key) = key else { return compile(None) };
         if let Some(folder) = self.folder(key) {
             match compile(Some(&folder)) {
-                Ok(made) => {
-                    log::debug!("compiled before, in {}", folder.display());
-                    return Ok(made);
-                }
-                Err(e) => {
+                Err(e) if is_refusal(&e) => {
                     log::debug!("{} is refused and removed: {e}", folder.display());
                     let _ = fs::remove_dir_all(&folder);
+                }
+                made => {
+                    log::debug!("compiled before, in {}", folder.display());
+                    return made;
                 }
             }
         }
@@ -222,17 +224,25 @@ mod tests {
                 }
             }
         };
-        let run = |version| cache.compiled(Some(&key()), runtime(version)).unwrap();
+        let run = |version| cache.compiled(Some(&key()), |_| true, runtime(version)).unwrap();
         assert_eq!([run("1"), run("1"), run("2"), run("2")], ["made", "found", "made", "found"]);
-        // One that always fails is asked twice, and leaves nothing.
-        let mut asked = 0;
-        let failed = cache.compiled(Some(&key()), |_| {
-            asked += 1;
-            Err::<(), _>("no")
-        });
-        assert_eq!((failed, asked), (Err("no"), 2));
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-        assert!(cache.compiled(None, |folder| Ok::<_, String>(folder.is_none())).unwrap());
+        // What it found is not to blame for every error.
+        let refuses = |e: &&str| *e == "no";
+        let fail = |error| {
+            let mut asked = 0;
+            let failed = cache.compiled(Some(&key()), refuses, |_| {
+                asked += 1;
+                Err::<(), _>(error)
+            });
+            assert_eq!(failed, Err(error));
+            (asked, fs::read_dir(dir.path()).unwrap().count())
+        };
+        assert_eq!(fail("out of memory"), (1, 1));
+        assert_eq!(run("2"), "found");
+        // One that always refuses is asked twice, and leaves nothing.
+        assert_eq!(fail("no"), (2, 0));
+        let nowhere = cache.compiled(None, |_| true, |folder| Ok::<_, String>(folder.is_none()));
+        assert!(nowhere.unwrap());
     }
 
     #[test]

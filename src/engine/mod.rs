@@ -126,6 +126,15 @@ pub struct EngineOptions {
     pub device_memory: Option<u64>,
 }
 
+impl EngineOptions {
+    /// The GPU that CUDA and TensorRT are told to use: as in all else, `provider-options` have the last word.
+    #[cfg(feature = "onnx")]
+    fn cuda_device(&self) -> &str {
+        let asked = self.provider_options.iter().rev().find(|(key, _)| key == "device_id");
+        asked.map(|(_, id)| id.as_str()).or(self.device.as_deref()).unwrap_or("0")
+    }
+}
+
 /// Why an engine could not be opened or run. Each message says what failed and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -281,7 +290,7 @@ fn open_wrapped(
 }
 
 /// Whether `provider` runs a graph as it is typed, on a device that is faster in fp16.
-const fn runs_as_typed(provider: Provider) -> bool {
+pub(crate) const fn runs_as_typed(provider: Provider) -> bool {
     matches!(provider, Provider::Cuda | Provider::DirectMl | Provider::WebGpu)
 }
 
@@ -412,9 +421,7 @@ pub fn can_be_stopped(provider: Provider, model: &ModelSource, options: &EngineO
 pub fn free_device_memory(provider: Provider, options: &EngineOptions) -> Option<u64> {
     match provider {
         #[cfg(feature = "onnx")]
-        Provider::Cuda | Provider::TensorRt => {
-            nvidia::gpu(options.device.as_deref()).map(|gpu| gpu.free)
-        }
+        Provider::Cuda | Provider::TensorRt => nvidia::gpu(options).map(|gpu| gpu.free),
         _ => {
             let _ = options;
             None

@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Once;
 
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 use once_cell::sync::OnceCell;
 
-use super::library;
+use super::{EngineOptions, library};
 
 /// A GPU.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,31 +23,54 @@ pub(super) struct Gpu {
     pub free: u64,
 }
 
-/// The GPU that CUDA calls `device` (0 if not given).
-pub(super) fn gpu(device: Option<&str>) -> Option<Gpu> {
+/// The GPU that CUDA is told to use by `options`.
+pub(super) fn gpu(options: &EngineOptions) -> Option<Gpu> {
     static DRIVER: OnceCell<Option<Nvml>> = OnceCell::new();
     let driver = DRIVER.get_or_init(open).as_ref()?;
-    let looked = find(driver, device.unwrap_or("0").parse().ok()?).and_then(|device| {
+    let look = |index| -> Result<Option<Gpu>, NvmlError> {
+        let Some(device) = find(driver, index)? else { return Ok(None) };
         let capability = device.cuda_compute_capability()?;
-        Ok(Gpu {
+        Ok(Some(Gpu {
             name: device.name()?,
             driver: driver.sys_driver_version()?,
             capability: format!("{}.{}", capability.major, capability.minor),
             free: device.memory_info()?.free,
-        })
-    });
-    looked.inspect_err(|e| log::debug!("NVIDIA's driver says nothing of its GPU: {e}")).ok()
+        }))
+    };
+    let looked = look(options.cuda_device().parse().ok()?);
+    looked.inspect_err(|e| log::debug!("NVIDIA's driver says nothing of its GPU: {e}")).ok()?
 }
 
-/// CUDA counts the GPUs that `CUDA_VISIBLE_DEVICES` names.
-fn find(driver: &Nvml, index: usize) -> Result<Device<'_>, NvmlError> {
+/// CUDA counts the GPUs that `CUDA_VISIBLE_DEVICES` names. `None` where it may count others than the driver does.
+fn find(driver: &Nvml, index: usize) -> Result<Option<Device<'_>>, NvmlError> {
     let visible = std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
     let named = visible.split(',').map(str::trim).nth(index).filter(|name| !name.is_empty());
-    match named.map(|name| name.parse().map_err(|_| name)) {
-        Some(Ok(index)) => driver.device_by_index(index),
-        Some(Err(uuid)) => driver.device_by_uuid(uuid),
-        None => driver.device_by_index(u32::try_from(index).unwrap_or(u32::MAX)),
+    let index = match named.map(|name| name.parse().map_err(|_| name)) {
+        Some(Err(uuid)) => return driver.device_by_uuid(uuid).map(Some),
+        Some(Ok(index)) => index,
+        None => u32::try_from(index).unwrap_or(u32::MAX),
+    };
+    if !counts_as_cuda(driver)? {
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            log::warn!(
+                "which of several GPUs CUDA uses is not known, so its free memory is not looked at and what TensorRT compiles is not \
+                 kept; set CUDA_DEVICE_ORDER=PCI_BUS_ID in the environment"
+            );
+        });
+        return Ok(None);
     }
+    driver.device_by_index(index).map(Some)
+}
+
+/// Whether CUDA counts GPUs as the driver does, by where they are plugged in: else the fastest comes first.
+fn counts_as_cuda(driver: &Nvml) -> Result<bool, NvmlError> {
+    if std::env::var("CUDA_DEVICE_ORDER").is_ok_and(|order| order == "PCI_BUS_ID") {
+        return Ok(true);
+    }
+    let names = (0..driver.device_count()?).map(|index| driver.device_by_index(index)?.name());
+    let names = names.collect::<Result<Vec<_>, _>>()?;
+    Ok(names.windows(2).all(|two| two[0] == two[1]))
 }
 
 fn open() -> Option<Nvml> {

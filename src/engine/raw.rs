@@ -23,7 +23,7 @@ pub trait RawNetwork: Send {
     /// an error.
     ///
     /// # Errors
-    /// As [`super::Engine::run`]; [`EngineError::Cancelled`] as soon as the runtime lets go.
+    /// As [`super::Engine::run`], and as soon.
     fn run(
         &mut self,
         inputs: &[Vec<u8>],

@@ -1,11 +1,11 @@
 //! The one input and the one output of an ONNX file, as far as an engine must know them before it opens the file. Pure.
 
 use rten_onnx::onnx::{
-    AttributeProto, DataLocation, DataType, Dimension, GraphProto, ModelProto, NodeProto,
-    ValueInfoProto,
+    AttributeProto, DataType, Dimension, GraphProto, ModelProto, NodeProto, ValueInfoProto,
 };
 
 use super::{EngineError, ModelSource, failure};
+use crate::onnx::is_external;
 use crate::upscale::Element;
 
 /// What a graph asks for and gives.
@@ -139,9 +139,5 @@ fn is_cubic_resize(node: &NodeProto) -> bool {
 
 fn has_external_data(graph: &GraphProto) -> bool {
     let constants = graph.node.iter().flat_map(|n| &n.attribute).filter_map(|a| a.t.as_ref());
-    graph
-        .initializer
-        .iter()
-        .chain(constants)
-        .any(|tensor| tensor.data_location == Some(DataLocation::EXTERNAL))
+    graph.initializer.iter().chain(constants).any(is_external)
 }

@@ -122,12 +122,14 @@ impl Builder {
         }
     }
 
-    /// The sum over the channels of `x`; over everything with `all`.
-    pub fn sum(&mut self, x: &str, all: bool) -> String {
+    /// The mean of all of `x`.
+    pub fn mean(&mut self, x: &str) -> String {
+        self.node("ReduceMean", &[x], vec![int("keepdims", 1)])
+    }
+
+    /// The sum over the channels of `x`.
+    pub fn sum(&mut self, x: &str) -> String {
         let mut attributes = vec![int("keepdims", 1)];
-        if all {
-            return self.node("ReduceSum", &[x], attributes);
-        }
         if self.opset < 13 {
             attributes.push(ints("axes", &[1]));
             return self.node("ReduceSum", &[x], attributes);

@@ -98,7 +98,8 @@ fn read(bytes: &[u8], least: i64) -> Result<(ModelProto, GraphProto, i64), Rewri
     Ok((model, graph, opset))
 }
 
-fn is_external(tensor: &TensorProto) -> bool {
+/// Whether the numbers of `tensor` lie in another file.
+pub(crate) fn is_external(tensor: &TensorProto) -> bool {
     tensor.data_location == Some(DataLocation::EXTERNAL) || !tensor.external_data.is_empty()
 }
 

@@ -4,7 +4,7 @@ use super::choose::{Loaded, engine_options};
 use super::config::{Config, Notice};
 use super::fallback::Choice;
 use super::tiles::{self, Ask, Budget, Room};
-use crate::engine::{self, Cancel, EngineError, Provider};
+use crate::engine::{self, Cancel, EngineError, Precision, Provider};
 use crate::onnx::{Endpoint, Wrap};
 use crate::upscale::direct::Direct;
 use crate::upscale::raw::RawTiles;
@@ -43,7 +43,8 @@ pub(super) fn open(
         || has_alpha(output.format)
         || scaled != output.size
         || passes(input.size, output.size, contract.scale) != 1
-        || contract.input.batch.or(config.batch_size).is_some_and(|batch| batch > 1);
+        || contract.input.batch.or(config.batch_size).is_some_and(|batch| batch > 1)
+        || rounds_conversion(choice, [input.format, output.format]);
     if !is_wanted(config, choice.provider) || only_pictures {
         return Ok(None);
     }
@@ -57,7 +58,8 @@ pub(super) fn open(
     // Said only where this plan is the one that runs: the way by pictures makes its own.
     let mut said = Vec::new();
     let planned = tiles::plan(input.size, contract, config, ask, &mut said);
-    let Some(tiles) = RawTiles::new(planned.plan, input.format, output.format) else {
+    let channels = contract.input.channels;
+    let Some(tiles) = RawTiles::new(planned.plan, channels, input.format, output.format) else {
         return Ok(None);
     };
     if planned.fade {
@@ -105,6 +107,19 @@ fn is_wanted(config: &Config, provider: Provider) -> bool {
     }
 }
 
+/// Whether numbers of `choice`'s precision are too coarse for samples of `formats`, and conversion is in it too: some providers make all of a
+/// graph reduced, however it is typed.
+fn rounds_conversion(choice: Choice, formats: [PixelFormat; 2]) -> bool {
+    match choice.precision {
+        _ if engine::runs_as_typed(choice.provider) => false,
+        Precision::Auto | Precision::Fp32 => false,
+        // 11 bits.
+        Precision::Fp16 => formats.iter().any(|format| format.info().depth > 8),
+        // 8 bits.
+        Precision::Bf16 => true,
+    }
+}
+
 /// How many frames go to `provider`'s device at once: while one is computed, another one goes up or comes down.
 fn streams(config: &Config, provider: Provider) -> usize {
     let asked = asked(config, STREAMS).and_then(|value| value.parse().ok());
@@ -115,4 +130,26 @@ fn streams(config: &Config, provider: Provider) -> usize {
 fn asked<'a>(config: &'a Config, option: &str) -> Option<&'a str> {
     let mut options = config.engine.provider_options.iter();
     options.find(|(key, _)| key == option).map(|(_, value)| value.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_sample_is_rounded_by_a_precision_that_is_coarser() {
+        use PixelFormat::{I420, I420_10le, Rgb};
+        for (provider, precision, formats, rounds) in [
+            (Provider::TensorRt, Precision::Fp32, [I420_10le; 2], false),
+            (Provider::TensorRt, Precision::Fp16, [I420, Rgb], false),
+            (Provider::TensorRt, Precision::Fp16, [I420, I420_10le], true),
+            (Provider::TensorRt, Precision::Bf16, [I420, Rgb], true),
+            (Provider::MiGraphX, Precision::Fp16, [I420_10le, I420], true),
+            // It computes as the graph is typed, and conversion is in fp32.
+            (Provider::Cuda, Precision::Fp16, [I420_10le; 2], false),
+        ] {
+            let choice = Choice { provider, precision, shrink: 0 };
+            assert_eq!(rounds_conversion(choice, formats), rounds, "{choice:?} {formats:?}");
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! What is tried when a frame fails or an engine cannot be opened.
 
+use super::choose::Loaded;
 use super::config::{Config, Notice, SessionError};
-use crate::engine::{Precision, Provider};
+use super::precision;
+use crate::engine::{Cancel, Precision, Provider};
 use crate::upscale::UpscaleError;
 
 /// What may be changed when resources run out.
@@ -13,6 +15,27 @@ pub struct Choice {
     pub precision: Precision,
     /// How often the tile was halved.
     pub shrink: u32,
+}
+
+/// What is tried first: the provider that runs the model, in the precision that passes; where not even fp32 runs, what comes after it.
+///
+/// # Errors
+/// As [`next_choice`].
+pub(super) fn first_choice(
+    loaded: &Loaded,
+    config: &Config,
+    cancel: &Cancel,
+    notices: &mut Vec<Notice>,
+) -> Result<Choice, SessionError> {
+    let choice = Choice { provider: loaded.info.provider, precision: Precision::Fp32, shrink: 0 };
+    match precision::choose(loaded, config, cancel) {
+        Ok((precision, notice)) => {
+            notices.extend(notice);
+            Ok(Choice { precision, ..choice })
+        }
+        // The picture for this is small already.
+        Err(e) => next_choice(choice, e.into(), config, false, notices),
+    }
 }
 
 /// What to try after `error`; `can_shrink` says whether smaller tiles would do.

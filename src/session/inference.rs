@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::choose::{Loaded, engine_options};
 use super::config::{Config, Notice, SessionError};
-use super::fallback::{Choice, next_choice};
+use super::direct;
+use super::fallback::{Choice, first_choice, next_choice};
 use super::running::Frames;
 use super::tiles::{self, Ask, Budget, Room};
-use super::{direct, precision};
 use crate::engine::{self, Cancel, EngineError, EngineInfo, EngineOptions, Provider, ValueRange};
 use crate::upscale::change::{ChangeMap, spread};
 use crate::upscale::direct::{Direct, Shares};
@@ -119,17 +119,14 @@ impl Inference {
         notices: &mut Vec<Notice>,
     ) -> Result<Self, SessionError> {
         tiles::check_pictures(&input, &output)?;
-        let (precision, notice) = precision::choose(&loaded, &config, cancel)?;
-        notices.extend(notice);
-        let mut choice = Choice { provider: loaded.info.provider, precision, shrink: 0 };
+        let mut choice = first_choice(&loaded, &config, cancel, notices)?;
         let job = Job { loaded, config, input, output };
         notices.extend(job.shortfall(choice));
         let (networks, short) = loop {
             match job.open(choice, false, cancel, notices) {
                 Ok(ways) => break ways,
                 Err(e) => {
-                    let can_shrink = job.loaded.contract.input.size().is_none();
-                    choice = next_choice(choice, e.into(), &job.config, can_shrink, notices)?;
+                    choice = next_choice(choice, e.into(), &job.config, job.can_shrink(), notices)?;
                 }
             }
         };
@@ -242,11 +239,11 @@ impl Inference {
     ) -> Result<Option<Outcome>, SessionError> {
         // This frame goes by way of pictures, and so do those after it: both ways open would take twice the memory.
         self.by_pictures = true;
-        if self.networks.is_empty() && !self.plain_from_here {
-            self.rebuild(cancel, notices)?;
-        }
         while !self.plain_from_here {
-            match self.run_networks(prepared, planes, cancel) {
+            let is_open = !self.networks.is_empty();
+            let opened = if is_open { Ok(()) } else { self.rebuild(cancel, notices) };
+            let opened = opened.map_err(UpscaleError::from);
+            match opened.and_then(|()| self.run_networks(prepared, planes, cancel)) {
                 Ok(outcome) => {
                     self.current = true;
                     return Ok(Some(outcome));
@@ -319,8 +316,9 @@ impl Inference {
             }
         }
         loop {
-            let can_shrink =
-                direct.unwrap_or(true) && self.networks.iter().all(|n| n.plan().can_shrink());
+            let can_shrink = self.job.can_shrink()
+                && direct.unwrap_or(true)
+                && self.networks.iter().all(|n| n.plan().can_shrink());
             match next_choice(self.choice, error, &self.job.config, can_shrink, notices) {
                 Ok(choice) => self.choice = choice,
                 Err(e) if self.job.config.fallback.resize && !e.is_cancelled() => {
@@ -360,6 +358,11 @@ impl Job {
     fn shortfall(&self, choice: Choice) -> Option<Notice> {
         let room = Room::of(choice.provider, &engine_options(&self.config, choice.precision));
         tiles::shortfall(room, self.config.memory_limit, &self.input, &self.output)
+    }
+
+    /// Whether tiles may be of another size at all.
+    fn can_shrink(&self) -> bool {
+        self.loaded.contract.input.size().is_none()
     }
 
     /// What runs frames: networks, and the short way where there is one.

@@ -12,6 +12,7 @@
 //! networks compute a tile of the next frame while the last frame is written out of them, and put it there when that is done.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -103,6 +104,8 @@ pub struct Session<F: Frames> {
     reader: Reader,
     cancel: Cancel,
     setup: Arc<Setup>,
+    /// Whether frames are read by the stage that infers them, which says so here: not from where it takes the short way no more.
+    is_streamed: Arc<AtomicBool>,
     /// `None` only while dropping: a closed channel ends the threads.
     tasks: Option<Sender<Task<F>>>,
     spare: Receiver<Prepared>,
@@ -175,14 +178,16 @@ impl<F: Frames> Session<F> {
     ) -> Result<Self, SessionError> {
         let Opened { inference, input, output, model, reuse_tolerance, setup } = opened;
         let pending = Arc::new(Pending::default());
+        let is_streamed = Arc::new(AtomicBool::new(setup.is_streamed));
 
         let ((tasks, to_infer), (inferred, to_write)) = (channel(), channel());
         let (written, to_deliver) = channel();
         let ((planes, kept), (pictures, spare)) = (channel(), channel());
         let infer = {
-            let cancel = cancel.clone();
+            let (cancel, is_streamed) = (cancel.clone(), is_streamed.clone());
             let reader = Reader::new(input, model, None);
-            move || stages::infer(inference, reader, Kept::new(kept), &to_infer, &inferred, &cancel)
+            let (done, kept) = (inferred, Kept::new(kept));
+            move || stages::infer(inference, reader, kept, &to_infer, &done, &is_streamed, &cancel)
         };
         let writer = Writer::new(output, model);
         let write = move || stages::write(writer, &planes, &to_write, &written);
@@ -196,7 +201,8 @@ impl<F: Frames> Session<F> {
             spawn("kizuna-deliver", last)?,
         ];
         let reader = Reader::new(input, model, reuse_tolerance);
-        Ok(Self { reader, cancel, setup, tasks: Some(tasks), spare, threads, pending })
+        let tasks = Some(tasks);
+        Ok(Self { reader, cancel, setup, is_streamed, tasks, spare, threads, pending })
     }
 
     /// What ran when it began.
@@ -223,7 +229,8 @@ impl<F: Frames> Session<F> {
         }
         let submitted = Instant::now();
         self.spare.try_iter().for_each(|prepared| self.reader.recycle(prepared));
-        let is_streamed = self.setup.is_streamed && treatment.finish.is_none() && !treatment.plain;
+        let is_streamed = self.is_streamed.load(Ordering::Relaxed);
+        let is_streamed = is_streamed && treatment.finish.is_none() && !treatment.plain;
         let prepared = if is_streamed { None } else { Some(read(&mut self.reader, &mut frames)?) };
         let task = Task {
             frames,

@@ -1,5 +1,6 @@
 //! The threads of a session: each takes frames from one channel and puts them into the next, until the first is closed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
@@ -32,13 +33,14 @@ impl Kept {
 }
 
 /// The second stage; without `inference` every frame is scaled plainly. `reader` is for frames that turn out not to take the
-/// short way.
+/// short way; `is_streamed` says whether those to come do.
 pub(super) fn infer<F: Frames>(
     mut inference: Option<Inference>,
     mut reader: Reader,
     mut kept: Kept,
     tasks: &Receiver<Task<F>>,
     done: &Sender<Task<F>>,
+    is_streamed: &AtomicBool,
     cancel: &Cancel,
 ) {
     while let Ok(first) = tasks.recv() {
@@ -62,6 +64,7 @@ pub(super) fn infer<F: Frames>(
                     inference.skip();
                 }
                 task.setup = inference.setup().clone();
+                is_streamed.store(task.setup.is_streamed, Ordering::Relaxed);
             }
             task.times.infer += begun.elapsed();
             if done.send(task).is_err() {
@@ -101,6 +104,7 @@ fn infer_one<F: Frames>(
     kept: &mut Kept,
     cancel: &Cancel,
 ) -> Result<(), SessionError> {
+    let is_read_here = task.prepared.is_none();
     let prepared = match &task.prepared {
         Some(prepared) => prepared,
         None => {
@@ -113,7 +117,12 @@ fn infer_one<F: Frames>(
         }
     };
     let planes = &mut || kept.take();
-    match inference.run(prepared, planes, cancel, &mut task.notices)? {
+    let outcome = inference.run(prepared, planes, cancel, &mut task.notices)?;
+    if is_read_here {
+        // Whoever reads the next one compares it with another frame.
+        inference.skip();
+    }
+    match outcome {
         Some(outcome) => {
             kept.out = true;
             task.planes = Some(outcome.planes);

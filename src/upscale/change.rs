@@ -1,5 +1,7 @@
 //! Which blocks of a frame changed.
 
+use std::ops::Range;
+
 use super::format::PixelFormat;
 use super::geometry::{Rect, Size};
 
@@ -39,20 +41,26 @@ impl ChangeMap {
 
     /// Adds every block that `rect`, in pixels of the frame, touches; what lies outside the frame is left out.
     pub fn mark(&mut self, rect: Rect) {
-        let last = |start: usize, len: usize| (start + len).div_ceil(BLOCK);
-        let columns = rect.x / BLOCK..last(rect.x, rect.width).min(self.columns);
-        let rows = self.blocks.chunks_exact_mut(self.columns);
-        let height = last(rect.y, rect.height).saturating_sub(rect.y / BLOCK);
-        for row in rows.skip(rect.y / BLOCK).take(height) {
-            row[columns.start.min(columns.end)..columns.end].fill(true);
+        let (columns, rows) = self.touched(rect);
+        for row in self.blocks.chunks_exact_mut(self.columns).take(rows.end).skip(rows.start) {
+            row[columns.clone()].fill(true);
         }
     }
 
     /// Whether a block changed that `rect`, in pixels of the frame, touches.
     pub(super) fn touches(&self, rect: Rect) -> bool {
-        let mut own = Self::none(self.frame);
-        own.mark(rect);
-        own.blocks.iter().zip(&self.blocks).any(|(own, changed)| *own && *changed)
+        let (columns, rows) = self.touched(rect);
+        self.rows().take(rows.end).skip(rows.start).any(|row| row[columns.clone()].contains(&true))
+    }
+
+    /// Columns and rows of the blocks that `rect` touches.
+    fn touched(&self, rect: Rect) -> (Range<usize>, Range<usize>) {
+        let blocks = |start: usize, len: usize, all: usize| {
+            let end = (start + len).div_ceil(BLOCK).min(all);
+            (start / BLOCK).min(end)..end
+        };
+        let rows = self.blocks.len() / self.columns;
+        (blocks(rect.x, rect.width, self.columns), blocks(rect.y, rect.height, rows))
     }
 
     /// The frame's size in pixels.

@@ -1,32 +1,28 @@
 //! The direct way, for networks that convert by themselves: a frame's own samples go in, tile by tile, and those of the
 //! upscaled frame come out. No picture is made.
 
-use rayon::prelude::*;
-
 use super::change::{ChangeMap, spread};
-use super::frame::{FrameView, FrameViewMut, OwnedFrame};
+use super::frame::{FrameView, FrameViewMut};
 use super::geometry::Rect;
+use super::held::{Held, copy_frame};
 use super::network::UpscaleError;
 use super::raw::RawTiles;
-use super::reference::Reference;
 use super::tile::{Span, Tile, TilePlan};
 use super::video::VideoSpec;
 use crate::engine::{Cancel, EngineInfo, RawNetwork};
 
-/// After so many frames of which every tile changed none is copied any more.
-const LONG: u32 = 8;
-
 /// Upscales frames of one kind, without pictures.
 pub struct Direct {
-    network: Box<dyn RawNetwork>,
-    tiles: RawTiles,
+    path: Path,
     output: VideoSpec,
     tolerance: Option<u8>,
-    reference: Reference,
-    /// The last frame that was written.
-    kept: Option<OwnedFrame>,
-    /// Frames in a row of which every tile changed.
-    moving: u32,
+    held: Held,
+}
+
+/// The way of a tile from frame to frame.
+struct Path {
+    network: Box<dyn RawNetwork>,
+    tiles: RawTiles,
     /// Pixels beside a tile that what is in it depends on.
     spread: usize,
     /// A tile's planes, on the way in and out.
@@ -54,28 +50,18 @@ impl Direct {
         tolerance: Option<u8>,
     ) -> Self {
         let given = tiles.input_planes().iter().map(|plane| vec![0; plane.bytes()]).collect();
-        Self {
-            network,
-            tiles,
-            output,
-            tolerance,
-            reference: Reference::new(input.format, input.size),
-            kept: None,
-            moving: 0,
-            spread: spread(input.format),
-            given,
-            made: Vec::new(),
-        }
+        let path = Path { network, tiles, spread: spread(input.format), given, made: Vec::new() };
+        Self { path, output, tolerance, held: Held::new(&input, output) }
     }
 
     /// Where its tiles lie.
     pub fn plan(&self) -> &TilePlan {
-        self.tiles.plan()
+        self.path.tiles.plan()
     }
 
     /// What runs it.
     pub fn info(&self) -> &EngineInfo {
-        self.network.info()
+        self.path.network.info()
     }
 
     /// Upscales `src` into `dst`, frames of the kinds given at the start.
@@ -91,38 +77,23 @@ impl Direct {
         cancel: &Cancel,
     ) -> Result<Shares, UpscaleError> {
         self.output.check(dst.format(), dst.size())?;
-        let tiles: Vec<Tile> = self.plan().tiles().collect();
-        let Some(tolerance) = self.tolerance else {
-            return self.infer(src, &tiles, dst, cancel);
-        };
-        let changes = self.reference.compare(src, tolerance);
+        let Self { path, output, tolerance, held } = self;
+        let tiles: Vec<Tile> = path.tiles.plan().tiles().collect();
+        let Some(tolerance) = *tolerance else { return path.infer(src, &tiles, dst, cancel) };
+        let changes = held.compare(src, tolerance);
         let stale: Vec<_> =
-            tiles.iter().filter(|tile| self.is_stale(tile, &changes)).copied().collect();
-        // It comes back where nothing fails.
-        let kept = self.kept.take();
-        let moving = std::mem::take(&mut self.moving);
-        if let (Some(mut kept), true) = (kept, stale.len() < tiles.len()) {
-            // While it is away there is nothing to keep: an error leaves it so.
-            let nothing = Reference::new(src.format(), src.size());
-            let mut reference = std::mem::replace(&mut self.reference, nothing);
-            reference.take(src, &changes);
-            let shares = self.infer(&reference.frame()?, &stale, &mut kept.view_mut()?, cancel)?;
-            self.copy(&mut kept.view_mut()?, dst);
-            (self.reference, self.kept) = (reference, Some(kept));
-            return Ok(shares);
-        }
-        self.reference.take(src, &ChangeMap::all(src.size()));
-        let shares = self.infer(src, &tiles, dst, cancel);
-        let shares = shares.inspect_err(|_| self.reference.reset())?;
-        self.moving = moving.saturating_add(1);
-        if self.moving < LONG {
-            let mut kept = OwnedFrame::new(self.output.format, self.output.size);
-            self.copy(dst, &mut kept.view_mut()?);
-            self.kept = Some(kept);
-        }
-        Ok(shares)
+            tiles.iter().filter(|tile| path.is_stale(tile, &changes)).copied().collect();
+        let moves = stale.len() == tiles.len();
+        held.run(src, dst, &changes, moves, |src, dst, kept| {
+            let Some(kept) = kept else { return path.infer(src, &tiles, dst, cancel) };
+            let shares = path.infer(src, &stale, &mut kept.view_mut()?, cancel)?;
+            copy_frame(&mut kept.view_mut()?, dst, output);
+            Ok(shares)
+        })
     }
+}
 
+impl Path {
     /// Upscales `tiles` of `src` into `dst`.
     fn infer(
         &mut self,
@@ -140,13 +111,13 @@ impl Direct {
             let made: Vec<_> = self.made.iter().map(Vec::as_slice).collect();
             self.tiles.paste(tile, &made, dst)?;
         }
-        let pixels = tiles.len() * self.plan().tile_size().area();
+        let pixels = tiles.len() * self.tiles.plan().tile_size().area();
         Ok(Shares { tiles: tiles.len(), pixels })
     }
 
     /// Whether what `tile` sees has changed.
     fn is_stale(&self, tile: &Tile, changes: &ChangeMap) -> bool {
-        let plan = self.plan();
+        let plan = self.tiles.plan();
         let seen = |span: &Span, tile: usize, len: usize| {
             let first = span.start as isize - plan.border as isize;
             let end = first + tile as isize;
@@ -160,13 +131,5 @@ impl Direct {
         let columns = seen(&tile.x, plan.x.tile, plan.frame.width);
         let rows = seen(&tile.y, plan.y.tile, plan.frame.height);
         changes.touches(Rect::new(columns.start, rows.start, columns.len(), rows.len()))
-    }
-
-    fn copy(&self, from: &mut FrameViewMut, to: &mut FrameViewMut) {
-        /// Rows at a time: a multiple of every subsampling factor.
-        const BAND: usize = 64;
-        let VideoSpec { format, size, .. } = self.output;
-        let bands = to.bands(BAND).into_par_iter().zip(from.bands(BAND));
-        bands.for_each(|(mut to, from)| to.copy_from(&from, format, size));
     }
 }

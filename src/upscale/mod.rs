@@ -43,6 +43,8 @@ pub mod raw;
 
 pub mod stream;
 
+mod held;
+
 pub mod write;
 
 pub use color::{ChromaSite, ColorSpec, Matrix, Range, Siting};

@@ -105,11 +105,7 @@ impl RawTiles {
         if halved(input) {
             alignment = even(alignment);
         }
-        let is_coloured = |format: PixelFormat| format.info().kind != Kind::Gray;
-        let mut halo = request.halo;
-        if channels == 1 && is_coloured(input) && is_coloured(output) {
-            halo += ENLARGING_REACH;
-        }
+        let mut halo = request.halo + enlarging_reach(channels, input, output);
         if halved(output) {
             let is_even = |px| scale.exactly(px).is_some_and(|px| px.is_multiple_of(2));
             while !is_even(alignment) {
@@ -122,7 +118,12 @@ impl RawTiles {
 
     /// The tiles of `plan`, which was made for what [`Self::request`] asks for; `None` where it does not keep to that: a
     /// network of odd size, or no border to take chroma's context from.
-    pub fn new(plan: TilePlan, input: PixelFormat, output: PixelFormat) -> Option<Self> {
+    pub fn new(
+        plan: TilePlan,
+        channels: usize,
+        input: PixelFormat,
+        output: PixelFormat,
+    ) -> Option<Self> {
         let out = |px: usize| plan.scale.of(px);
         let fits = |axis: &Axis, format: PixelFormat, px: &dyn Fn(usize) -> usize| {
             let is_halved = format.info().subsampling != (0, 0);
@@ -132,7 +133,9 @@ impl RawTiles {
         let on_grid = [&plan.x, &plan.y]
             .into_iter()
             .all(|axis| fits(axis, input, &|px| px) && fits(axis, output, &out));
-        let has_context = output.info().subsampling == (0, 0) || out(plan.border) > HALVING_REACH;
+        let is_halved = output.info().subsampling != (0, 0);
+        let has_context = plan.border >= enlarging_reach(channels, input, output)
+            && (!is_halved || out(plan.border) > HALVING_REACH);
         if !on_grid || !has_context {
             return None;
         }
@@ -238,6 +241,12 @@ impl RawTiles {
         let (format, got_format) = (format.name(), got_format.name());
         Err(FrameError::NotAnnounced { format, size, got_format, got_size })
     }
+}
+
+/// How many pixels around it chroma looks at that is enlarged beside a network of `channels` channels: 0 where none is.
+fn enlarging_reach(channels: usize, input: PixelFormat, output: PixelFormat) -> usize {
+    let is_coloured = |format: PixelFormat| format.info().kind != Kind::Gray;
+    if channels == 1 && is_coloured(input) && is_coloured(output) { ENLARGING_REACH } else { 0 }
 }
 
 /// `n`, or twice that.
@@ -364,7 +373,7 @@ mod tests {
         };
         let request = RawTiles::request(request, 3, format, format);
         let plan = TilePlan::new(size, &request);
-        let tiles = RawTiles::new(plan, format, format).unwrap();
+        let tiles = RawTiles::new(plan, 3, format, format).unwrap();
         let output = tiles.plan().output_size();
         let frame = Planes::new(format, size, |i| ((i * 2654435761) >> 7) as u8);
         let mut result = Planes::new(format, output, |_| 0);
@@ -420,9 +429,14 @@ mod tests {
             TilePlan::new(Size::new(20, 20), &request)
         };
         let i420 = PixelFormat::I420;
-        assert!(RawTiles::new(plan(4, Some(28)), i420, i420).is_some());
-        assert!(RawTiles::new(plan(4, Some(29)), i420, i420).is_none(), "odd tiles");
-        assert!(RawTiles::new(plan(0, None), i420, i420).is_none(), "no border");
-        assert!(RawTiles::new(plan(0, None), PixelFormat::Y444, PixelFormat::Rgb).is_some());
+        assert!(RawTiles::new(plan(4, Some(28)), 3, i420, i420).is_some());
+        assert!(RawTiles::new(plan(4, Some(29)), 3, i420, i420).is_none(), "odd tiles");
+        assert!(RawTiles::new(plan(0, None), 3, i420, i420).is_none(), "no border");
+        let [full, rgb, gray] = [PixelFormat::Y444, PixelFormat::Rgb, PixelFormat::Gray8];
+        assert!(RawTiles::new(plan(0, None), 3, full, rgb).is_some());
+        // Beside a network of luma chroma is enlarged, where there is any.
+        assert!(RawTiles::new(plan(0, None), 1, full, rgb).is_none(), "no border");
+        assert!(RawTiles::new(plan(0, None), 1, gray, gray).is_some());
+        assert!(RawTiles::new(plan(4, None), 1, full, rgb).is_some());
     }
 }

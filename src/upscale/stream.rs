@@ -15,10 +15,10 @@ use super::decode::{self, Decoder};
 use super::encode::{self, Encoder, PartRows};
 use super::frame::{BandMut, FrameView, FrameViewMut, OwnedFrame};
 use super::geometry::{Rect, Size, mirror};
+use super::held::Held;
 use super::kernels::all_finite;
 use super::network::UpscaleError;
 use super::picture::ColorModel;
-use super::reference::Reference;
 use super::video::VideoSpec;
 use crate::engine::{Cancel, RowNetwork};
 
@@ -34,15 +34,8 @@ pub struct Stream {
     input: VideoSpec,
     output: VideoSpec,
     tolerance: Option<u8>,
-    reference: Reference,
-    /// The last frame that was written.
-    kept: Option<OwnedFrame>,
-    /// Frames in a row of which hardly anything could be kept.
-    moving: u32,
+    held: Held,
 }
-
-/// After so many frames of which hardly anything could be kept, none is copied any more: it takes a tenth of their time.
-const LONG: u32 = 8;
 
 /// Share of rows to be inferred from which on nothing is kept.
 const MOSTLY: f64 = 0.75;
@@ -95,9 +88,7 @@ impl Stream {
             input,
             output,
             tolerance,
-            reference: Reference::new(input.format, size),
-            kept: None,
-            moving: 0,
+            held: Held::new(&input, output),
         })
     }
 
@@ -114,41 +105,15 @@ impl Stream {
     ) -> Result<usize, UpscaleError> {
         self.input.check(src.format(), src.size())?;
         self.output.check(dst.format(), dst.size())?;
-        let Some(tolerance) = self.tolerance else { return self.path.run_whole(src, dst, cancel) };
-        let changes = self.reference.compare(src, tolerance);
-        let stale = self.path.stale_chunks(&changes);
+        let Self { path, output, tolerance, held, .. } = self;
+        let Some(tolerance) = *tolerance else { return path.run_whole(src, dst, cancel) };
+        let changes = held.compare(src, tolerance);
+        let stale = path.stale_chunks(&changes);
         let share = stale.iter().filter(|&&stale| stale).count() as f64 / stale.len() as f64;
-        self.moving = if share <= MOSTLY { 0 } else { self.moving.saturating_add(1) };
-        let kept = self.kept.take();
-        if let (Some(mut kept), true) = (kept, share <= MOSTLY) {
-            self.reference.take(src, &changes);
-            let composed = self.reference.frame()?;
-            let rows = self.path.run_stale(&composed, dst, &stale, &mut kept, &self.output, cancel);
-            return match rows {
-                Ok(rows) => {
-                    self.kept = Some(kept);
-                    Ok(rows)
-                }
-                Err(e) => {
-                    self.reference.reset();
-                    Err(e)
-                }
-            };
-        }
-        self.reference.take(src, &ChangeMap::all(self.path.size));
-        let rows = self.path.run_whole(src, dst, cancel).inspect_err(|_| self.reference.reset())?;
-        if self.moving < LONG {
-            let VideoSpec { format, size, .. } = self.output;
-            let mut kept = OwnedFrame::new(format, size);
-            let height = CHUNK * self.path.network.scale();
-            let mut copy = kept.view_mut()?;
-            copy.bands(height)
-                .par_iter_mut()
-                .zip(dst.bands(height))
-                .for_each(|(copy, band)| copy.copy_from(&band, format, size));
-            self.kept = Some(kept);
-        }
-        Ok(rows)
+        held.run(src, dst, &changes, share > MOSTLY, |src, dst, kept| match kept {
+            Some(kept) => path.run_stale(src, dst, &stale, kept, output, cancel),
+            None => path.run_whole(src, dst, cancel),
+        })
     }
 }
 

@@ -133,6 +133,12 @@ impl Work {
 }
 
 impl Work {
+    /// How frames are treated from here on.
+    #[allow(dead_code, reason = "each test file uses its own part")]
+    pub fn treat(&mut self, treatment: Treatment) {
+        self.treatment = treatment;
+    }
+
     /// Frames that are all on their way at once, as they come out.
     #[allow(dead_code, reason = "each test file uses its own part")]
     pub fn process_all(

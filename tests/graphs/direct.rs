@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gstkizuna::engine::Provider::Cpu;
-use gstkizuna::session::{Config, Loaded};
+use gstkizuna::session::{Config, Loaded, Treatment};
 use gstkizuna::upscale::{Finish, PixelFormat, Size, VideoSpec};
 use rten_onnx::onnx::DataType;
 
@@ -97,6 +97,19 @@ fn tiles_that_did_not_change_keep_their_output() {
     let frame = process(&mut work, &other, specs.1);
     assert_eq!(frame.rows(), process(&mut fresh, &other, specs.1).rows());
     assert_eq!(work.inferred().0 - before, whole);
+
+    // A film that moves for long, and stands still again.
+    for seed in 7..17 {
+        process(&mut work, &drawn(format, size, seed), specs.1);
+    }
+    let still = drawn(format, size, 17);
+    let shares = [(); 3].map(|()| {
+        let (before, _) = work.inferred();
+        let frame = process(&mut work, &still, specs.1);
+        assert_eq!(frame.rows(), process(&mut fresh, &still, specs.1).rows());
+        work.inferred().0 - before
+    });
+    assert_eq!(shares, [whole, whole, 0], "the second one is copied, the third one kept");
 }
 
 #[test]
@@ -121,7 +134,7 @@ fn what_only_pictures_can_do_goes_their_way() {
 }
 
 /// A session whose network makes NaN of a black picture: it divides by the brightest sample. With what its frames are.
-fn not_for_black(n: &str) -> Option<(Work, Size, VideoSpec)> {
+fn not_for_black(n: &str, reuse: Option<u8>) -> Option<(Work, Size, VideoSpec)> {
     let net = Net::default()
         .node("ReduceMax", &["in"], "white", &[])
         .node("Div", &["in", "white"], "bright", &[])
@@ -134,14 +147,14 @@ fn not_for_black(n: &str) -> Option<(Work, Size, VideoSpec)> {
     let (loaded, _) = load(&config(Cpu, &model))?;
     let size = Size::new(40, 30);
     let specs = (video(PixelFormat::Rgb, size), video(PixelFormat::Rgb, Size::new(80, 60)));
-    let config = streams(Config { model: Some(model), ..wrapped(None, None) }, n);
+    let config = streams(Config { model: Some(model), ..wrapped(None, reuse) }, n);
     Some((open(&loaded, config, specs), size, specs.1))
 }
 
 #[test]
 fn what_fails_goes_on_by_way_of_pictures_and_that_is_said() {
     let _one = one_at_a_time();
-    let Some((mut work, size, to)) = not_for_black("1") else { return };
+    let Some((mut work, size, to)) = not_for_black("1", None) else { return };
     let src = drawn(PixelFormat::Rgb, size, 5);
     let bright = process(&mut work, &src, to);
     let black = Frame::new(PixelFormat::Rgb, size, 0);
@@ -182,18 +195,66 @@ fn frames_that_go_together_are_the_same_and_keep_their_order() {
 #[test]
 fn one_that_fails_takes_no_other_with_it() {
     let _one = one_at_a_time();
-    let Some((mut work, size, to)) = not_for_black("2") else { return };
-    let black = Frame::new(PixelFormat::Rgb, size, 0);
-    let bright = drawn(PixelFormat::Rgb, size, 5);
-    let films = [&bright, &bright, &black, &bright, &black, &bright].map(Frame::clone);
-    let results = work.process_all(&films, to);
-    let first = results[0].as_ref().unwrap().rows().to_vec();
-    for (i, result) in results.into_iter().enumerate() {
-        match result {
-            Ok(frame) => assert!([0, 1, 3, 5].contains(&i) && frame.rows() == first, "frame {i}"),
-            Err(e) => {
-                assert!([2, 4].contains(&i) && e.to_string().contains("NaN"), "frame {i}: {e}")
+    for reuse in [None, Some(0)] {
+        let Some((mut work, size, to)) = not_for_black("2", reuse) else { return };
+        let black = Frame::new(PixelFormat::Rgb, size, 0);
+        let bright = drawn(PixelFormat::Rgb, size, 5);
+        let films = [&bright, &bright, &black, &bright, &black, &bright].map(Frame::clone);
+        let results = work.process_all(&films, to);
+        let first = results[0].as_ref().unwrap().rows().to_vec();
+        for (i, result) in results.into_iter().enumerate() {
+            match result {
+                Ok(frame) => {
+                    assert!([0, 1, 3, 5].contains(&i) && frame.rows() == first, "frame {i}")
+                }
+                Err(e) => {
+                    assert!([2, 4].contains(&i) && e.to_string().contains("NaN"), "frame {i}: {e}")
+                }
             }
         }
+    }
+}
+
+/// Frames that were on their way when the direct way ended are read where they are inferred: the next one is compared with another.
+#[test]
+fn nothing_is_kept_of_a_frame_that_was_read_elsewhere() {
+    let _one = one_at_a_time();
+    let Some((mut work, size, to)) = not_for_black("1", Some(0)) else { return };
+    let [src, other] = [5, 6].map(|seed| drawn(PixelFormat::Rgb, size, seed));
+    let expected = process(&mut work, &src, to);
+    // It is late: read and compared, and not inferred.
+    work.treat(Treatment { plain: true, ..Treatment::default() });
+    process(&mut work, &src, to);
+    work.treat(Treatment::default());
+    let black = Frame::new(PixelFormat::Rgb, size, 0);
+    let results = work.process_all(&[black, other], to);
+    assert!(results[0].is_err() && results[1].is_ok());
+    let (frame, _) = work.try_process(&src, to).unwrap();
+    assert!(frame.rows() == expected.rows());
+}
+
+/// One frame needs pictures; from there on all go their way, and what did not change is kept there.
+#[test]
+fn reuse_goes_on_by_way_of_pictures() {
+    let _one = one_at_a_time();
+    let Some(loaded) = shipped(Cpu, MODEL) else { return };
+    let (format, size) = (PixelFormat::I420, Size::new(90, 70));
+    let specs = (video(format, size), video(format, Size::new(180, 140)));
+    let films = [5, 5, 6, 6, 6].map(|seed| drawn(format, size, seed));
+    let pictures = Config { reuse_tolerance: Some(0), ..config(Cpu, MODEL) };
+    let mut by_pictures = open(&loaded, pictures, specs);
+    let mut work = open(&loaded, wrapped(None, Some(0)), specs);
+    process(&mut work, &films[0], specs.1);
+    let finish = Finish { strength: 0.5, ..Finish::default() };
+    work.treat(Treatment { finish, plain: false });
+    process(&mut work, &films[0], specs.1);
+    work.treat(Treatment::default());
+    let (mut before, _) = work.inferred();
+    for (i, src) in films.iter().enumerate() {
+        let frame = process(&mut work, src, specs.1);
+        assert!(frame.rows() == process(&mut by_pictures, src, specs.1).rows(), "frame {i}");
+        let (inferred, _) = work.inferred();
+        assert_eq!(inferred > before, i == 2, "frame {i}");
+        before = inferred;
     }
 }

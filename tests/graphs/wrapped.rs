@@ -133,14 +133,10 @@ impl Model {
         (from, to): (Endpoint, Endpoint),
         tile: Option<usize>,
     ) -> Frame {
-        let request = RawTiles::request(
-            self.request(tile),
-            self.contract.input.channels,
-            from.format,
-            to.format,
-        );
+        let channels = self.contract.input.channels;
+        let request = RawTiles::request(self.request(tile), channels, from.format, to.format);
         let plan = TilePlan::new(src.size, &request);
-        let tiles = RawTiles::new(plan, from.format, to.format).unwrap();
+        let tiles = RawTiles::new(plan, channels, from.format, to.format).unwrap();
         let how = Wrap {
             contract: self.contract.clone(),
             input: from,

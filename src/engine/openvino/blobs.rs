@@ -5,10 +5,10 @@
 
 use openvino::{CompiledModel, Core, InferenceError, Model, RwPropertyKey};
 
-use super::device_type;
+use super::{device_type, message};
 use crate::cache::{self, Key};
 use crate::engine::signature::Signature;
-use crate::engine::{EngineInfo, EngineOptions, ModelSource};
+use crate::engine::{EngineInfo, EngineOptions, ModelSource, failure};
 
 /// The property that names the folder. Where `provider-options` hold it, it is the user's affair.
 const CACHE_DIR: &str = "CACHE_DIR";
@@ -45,7 +45,8 @@ pub(super) fn compile(
     key: Option<Key>,
     options: &EngineOptions,
 ) -> Result<CompiledModel, InferenceError> {
-    options.cache.compiled(key.as_ref(), |folder| {
+    let is_refusal = |e: &InferenceError| !failure::is_out_of_memory(&message(e));
+    options.cache.compiled(key.as_ref(), is_refusal, |folder| {
         if let Some(folder) = folder.and_then(std::path::Path::to_str) {
             let property = RwPropertyKey::Other(CACHE_DIR.into());
             core.set_property(&device_type(device), &property, folder)?;

@@ -3,12 +3,15 @@
 //! A run copies the inputs up, runs, and copies the outputs down. As nothing ever lies anywhere else, a device may record a run once
 //! and repeat it as one command (CUDA graphs).
 
+use std::time::Duration;
+
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{IoBinding, RunOptions, Session};
 use ort::value::{DynTensor, PrimitiveTensorElementType, TensorElementType, ValueType};
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockWriteGuard};
 
-use crate::engine::{EngineOptions, Provider};
+use super::message;
+use crate::engine::{Cancel, EngineError, EngineOptions, Provider, failure};
 
 /// Where a provider's tensors lie.
 #[derive(Debug, Clone)]
@@ -31,7 +34,7 @@ impl Places {
             }
             _ => return None,
         };
-        let id = options.device.as_deref().unwrap_or("0").parse().ok()?;
+        let id = options.cuda_device().parse().ok()?;
         Some(Self { host, device, id })
     }
 }
@@ -64,17 +67,39 @@ pub(super) struct Bound {
     binding: IoBinding,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
-    has_run: bool,
+    first: First,
+}
+
+/// A session's first run, which records itself.
+enum First {
+    ToCome,
+    Recorded,
+    /// Why: what it had recorded by then would be repeated, so there is no other.
+    Failed(String),
 }
 
 /// A first run may record itself. ONNX Runtime records globally: while it does, nobody else may ask the driver for memory or give some
 /// back, as sessions do that are made, run or dropped.
 static RECORDING: RwLock<()> = RwLock::new(());
 
+/// How long a first run waits for the others before it looks whether it should stop, and lets those go on that came after it.
+const LOOK_AT_CANCEL: Duration = Duration::from_millis(20);
+
 /// Does `work` while nothing is recorded.
 pub(super) fn unrecorded<T>(work: impl FnOnce() -> T) -> T {
     let _others = RECORDING.read();
     work()
+}
+
+/// Waits until nobody else does what cannot be done while a run is recorded.
+fn alone(abandoned: &Cancel) -> Result<RwLockWriteGuard<'static, ()>, EngineError> {
+    loop {
+        match RECORDING.try_write_for(LOOK_AT_CANCEL) {
+            Some(alone) => return Ok(alone),
+            None if abandoned.is_raised() => return Err(EngineError::Cancelled),
+            None => {}
+        }
+    }
 }
 
 /// A session with what is bound to it, dropped while nothing is recorded.
@@ -96,8 +121,9 @@ impl Live {
     }
 
     /// Both, to be used together.
-    pub fn parts(&mut self) -> Option<(&mut Session, Option<&mut Bound>)> {
-        Some((self.session.as_mut()?, self.bound.as_mut()))
+    pub fn parts(&mut self) -> Result<(&mut Session, Option<&mut Bound>), EngineError> {
+        let session = self.session.as_mut().ok_or_else(|| failure::run("its session is gone"))?;
+        Ok((session, self.bound.as_mut()))
     }
 }
 
@@ -136,7 +162,7 @@ impl Bound {
             binding.bind_output(port.name(), &mut bound.device)?;
             outputs.push(bound);
         }
-        Ok(Some(Self { binding, inputs, outputs, has_run: false }))
+        Ok(Some(Self { binding, inputs, outputs, first: First::ToCome }))
     }
 
     /// Copies `samples` to where the input `index` is taken from.
@@ -162,9 +188,34 @@ impl Bound {
     }
 
     /// Runs `session` on what was filled in.
-    pub fn run(&mut self, session: &mut Session, options: &RunOptions) -> ort::Result<()> {
-        let _first = (!self.has_run).then(|| RECORDING.write());
-        let _later = self.has_run.then(|| RECORDING.read());
+    ///
+    /// # Errors
+    /// What the runtime says; [`EngineError::Cancelled`] where `abandoned` is raised before a first run has begun.
+    pub fn run(
+        &mut self,
+        session: &mut Session,
+        options: &RunOptions,
+        abandoned: &Cancel,
+    ) -> Result<(), EngineError> {
+        let failed = |e: ort::Error| failure::run(message(&e));
+        match &self.first {
+            First::Recorded => unrecorded(|| self.steps(session, options)).map_err(failed),
+            First::Failed(why) => Err(failure::run(why.as_str())),
+            First::ToCome => {
+                let _alone = alone(abandoned)?;
+                // Nobody ends it: what it had recorded by then would be taken for the whole.
+                let ran = RunOptions::new().and_then(|whole| self.steps(session, &whole));
+                self.first = match &ran {
+                    Ok(()) => First::Recorded,
+                    Err(e) => First::Failed(message(e).to_owned()),
+                };
+                ran.map_err(failed)
+            }
+        }
+    }
+
+    /// Up, through, and down.
+    fn steps(&mut self, session: &mut Session, options: &RunOptions) -> ort::Result<()> {
         for port in &mut self.inputs {
             port.host.copy_into(&mut port.device)?;
         }
@@ -172,7 +223,6 @@ impl Bound {
         for port in &mut self.outputs {
             port.device.copy_into(&mut port.host)?;
         }
-        self.has_run = true;
         Ok(())
     }
 
@@ -192,4 +242,17 @@ fn tensor(value: &ValueType) -> Option<(TensorElementType, &[i64])> {
 /// `dims`, if all of them are known.
 fn known(dims: &[i64]) -> Option<&[i64]> {
     dims.iter().all(|&n| n > 0).then_some(dims)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_to_record_can_be_cancelled() {
+        let cancel = Cancel::new();
+        cancel.raise();
+        unrecorded(|| assert!(matches!(alone(&cancel), Err(EngineError::Cancelled))));
+        assert!(alone(&cancel).is_ok());
+    }
 }

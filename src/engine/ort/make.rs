@@ -54,11 +54,12 @@ impl Recipe<'_> {
     ) -> Result<Made, EngineError> {
         let places = self.places().filter(|_| self.is_fixed);
         let key = tuning::key(self, self.loaded);
-        self.options.cache.compiled(key.as_ref(), |folder| {
-            let records = places.is_some() && self.provider != Provider::Cpu;
-            if records {
-                match self.attempt(Tuning { records, folder }, places.as_ref(), &prepare) {
-                    // Its outputs' sizes are not known before it has run: they cannot stay in one place.
+        let is_refusal = |e: &EngineError| matches!(e, EngineError::Model { .. });
+        self.options.cache.compiled(key.as_ref(), is_refusal, |folder| {
+            if places.is_some() {
+                let recorded = Tuning { records: true, folder };
+                match self.attempt(recorded, places.as_ref(), &prepare) {
+                    // Its outputs' sizes are not known before it has run, say: they cannot stay in one place.
                     Ok(made) if !made.live.is_bound() => {}
                     // Some networks have a part that only a processor runs.
                     Err(error) if error.to_string().contains("graph capture") => {
@@ -67,7 +68,8 @@ impl Recipe<'_> {
                     made => return made,
                 }
             }
-            self.attempt(Tuning { records: false, folder }, places.as_ref(), &prepare)
+            // Nor is anything bound: what a processor's part is given would stay what it was when it was bound.
+            self.attempt(Tuning { records: false, folder }, None, &prepare)
         })
     }
 
@@ -87,8 +89,13 @@ impl Recipe<'_> {
             None => builder.commit_from_memory(&model.bytes),
         });
         let session = session.map_err(|e| self.refused(&e))?;
-        let bound = places.map(|places| unrecorded(|| Bound::new(&session, places, self.dims)));
-        let bound = bound.transpose().map_err(|e| self.refused(&e))?.flatten();
+        let bound = match places.map(|to| unrecorded(|| Bound::new(&session, to, self.dims))) {
+            Some(Err(e)) if !failure::is_out_of_memory(message(&e)) => {
+                log::debug!("tensors are not bound: {}", message(&e));
+                None
+            }
+            bound => bound.transpose().map_err(|e| self.refused(&e))?.flatten(),
+        };
         Ok(Made { live: Live::new(session, bound), device })
     }
 

@@ -162,14 +162,13 @@ fn register_classic(
 
 /// The classic form does not say what its device is called; NVIDIA's driver does.
 fn device_in_words(provider: Provider, options: &EngineOptions) -> String {
-    let device = options.device.as_deref();
     let gpu = match provider {
-        Provider::Cuda | Provider::TensorRt => nvidia::gpu(device),
+        Provider::Cuda | Provider::TensorRt => nvidia::gpu(options),
         _ => None,
     };
     match gpu {
         Some(gpu) => format!("{}, driver {}", gpu.name, gpu.driver),
-        None => device.map_or_else(|| "device 0".into(), str::to_owned),
+        None => options.device.clone().unwrap_or_else(|| "device 0".into()),
     }
 }
 

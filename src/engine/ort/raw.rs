@@ -1,22 +1,19 @@
 //! Networks between raw samples.
 
-use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
+use std::sync::Arc;
 
 use ort::session::{RunOptions, SessionInputValue};
 use ort::value::{PrimitiveTensorElementType, Tensor, TensorValueTypeMarker, Value};
 
-use super::bound::Live;
+use super::bound::{Live, unrecorded};
 use super::make::{Made, Recipe};
-use super::{loader, message};
+use super::{loader, message, session};
 use crate::engine::raw::RawNetwork;
+use crate::engine::worker::Worker;
 use crate::engine::{
     Cancel, EngineError, EngineInfo, EngineOptions, ModelSource, Precision, Provider, failure,
 };
 use crate::onnx::{PlanePort, Wrapped};
-
-/// How often a thread that waits looks whether it should stop.
-const LOOK_AT_CANCEL: Duration = Duration::from_millis(10);
 
 /// Opens `wrapped`, which was made of `model`, on `provider`.
 pub(in crate::engine) fn open_raw(
@@ -35,14 +32,16 @@ pub(in crate::engine) fn open_raw(
         precision => precision,
     };
     let info = EngineInfo { provider, runtime: loaded.name.clone(), device, precision };
-    let run_options = RunOptions::new().map_err(|e| recipe.refused(&e))?;
-    Ok(Box::new(Raw { info, live, run_options, wrapped }))
+    let run_options = Arc::new(RunOptions::new().map_err(|e| recipe.refused(&e))?);
+    let stop = session::stop(&run_options);
+    let raw = Raw { info, live, run_options, wrapped };
+    Ok(Box::new(Worker::spawn_raw(Box::new(raw), stop)?))
 }
 
 struct Raw {
     info: EngineInfo,
     live: Live,
-    run_options: RunOptions,
+    run_options: Arc<RunOptions>,
     wrapped: Wrapped,
 }
 
@@ -55,63 +54,35 @@ impl RawNetwork for Raw {
         &mut self,
         inputs: &[Vec<u8>],
         outputs: &mut Vec<Vec<u8>>,
-        cancel: &Cancel,
+        abandoned: &Cancel,
     ) -> Result<bool, EngineError> {
         let failed = |e: ort::Error| failure::run(message(&e));
         let Self { live, run_options, wrapped, .. } = self;
-        let Some((session, bound)) = live.parts() else {
-            return Err(failure::run("its session is gone"));
-        };
         if inputs.len() != wrapped.inputs.len() {
             let (wanted, given) = (wrapped.inputs.len(), inputs.len());
             return Err(failure::run(format!("{given} planes came where {wanted} are needed")));
         }
-        run_options.unterminate().map_err(failed)?;
-        stopped_by(cancel, run_options, || match bound {
-            Some(bound) => {
-                let filled = inputs.iter().enumerate().try_for_each(|(i, bytes)| {
-                    match wrapped.inputs[i].sample_bytes {
-                        1 => bound.fill(i, bytes.iter().copied()),
-                        _ => bound.fill(i, samples_of(bytes)),
-                    }
-                });
-                let ran = filled.and_then(|()| bound.run(session, run_options));
-                ran.map_err(failed)?;
-                take(|_, index| bound.output(index), wrapped, outputs)
-            }
-            None => {
-                let ports = wrapped.inputs.iter().zip(inputs);
-                let values: ort::Result<Vec<_>> = ports
-                    .map(|(port, bytes)| Ok((port.name.as_str(), value(port, bytes)?)))
-                    .collect();
-                let given = values.map_err(failed)?;
-                let made = session.run_with_options(given, run_options).map_err(failed)?;
-                take(|name, _| made.get(name), wrapped, outputs)
-            }
-        })
-    }
-}
-
-/// Does `run`, which `cancel` ends early.
-fn stopped_by<T>(
-    cancel: &Cancel,
-    options: &RunOptions,
-    run: impl FnOnce() -> Result<T, EngineError>,
-) -> Result<T, EngineError> {
-    std::thread::scope(|scope| {
-        let (done, wait) = std::sync::mpsc::channel::<()>();
-        scope.spawn(move || {
-            while let Err(RecvTimeoutError::Timeout) = wait.recv_timeout(LOOK_AT_CANCEL) {
-                if cancel.is_raised() {
-                    // If it fails the run only takes longer to end.
-                    let _ = options.terminate();
-                }
+        session::begin(run_options, abandoned)?;
+        let (session, bound) = live.parts()?;
+        let Some(bound) = bound else {
+            let ports = wrapped.inputs.iter().zip(inputs);
+            let values: ort::Result<Vec<_>> =
+                ports.map(|(port, bytes)| Ok((port.name.as_str(), value(port, bytes)?))).collect();
+            let given = values.map_err(failed)?;
+            let made = unrecorded(|| session.run_with_options(given, &**run_options));
+            let made = made.map_err(failed)?;
+            return take(|name, _| made.get(name), wrapped, outputs);
+        };
+        let filled = inputs.iter().enumerate().try_for_each(|(i, bytes)| {
+            match wrapped.inputs[i].sample_bytes {
+                1 => bound.fill(i, bytes.iter().copied()),
+                _ => bound.fill(i, samples_of(bytes)),
             }
         });
-        let result = run();
-        drop(done);
-        result.map_err(|error| if cancel.is_raised() { EngineError::Cancelled } else { error })
-    })
+        filled.map_err(failed)?;
+        bound.run(session, run_options, abandoned)?;
+        take(|_, index| bound.output(index), wrapped, outputs)
+    }
 }
 
 /// Samples of two bytes, little endian.

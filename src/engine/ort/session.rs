@@ -10,12 +10,12 @@ use ort::value::{
     PrimitiveTensorElementType, TensorElementType, TensorRef, TensorValueTypeMarker, Value,
 };
 
-use super::bound::{Bound, Live};
+use super::bound::{Bound, Live, unrecorded};
 use super::make::{Made, Recipe};
 use super::{alone, catalogue, loader, message, providers};
 use crate::engine::buffer::{self, Sample};
 use crate::engine::signature::{Dim, Signature};
-use crate::engine::worker::Worker;
+use crate::engine::worker::{Stop, Worker};
 use crate::engine::{
     Cancel, Engine, EngineError, EngineInfo, EngineOptions, ModelSource, Precision, Provider,
     failure,
@@ -46,13 +46,7 @@ pub(in crate::engine) fn open(
     };
     let Made { live, device } = recipe.make(|b| fix_dims(b, signature, dims))?;
     let run_options = Arc::new(RunOptions::new().map_err(|e| recipe.refused(&e))?);
-    let stop = {
-        let run_options = Arc::clone(&run_options);
-        Box::new(move || {
-            // It cannot fail with a live handle; and if it did, the run would only take longer to end.
-            let _ = run_options.terminate();
-        })
-    };
+    let stop = stop(&run_options);
     let precision = match options.precision {
         Precision::Auto => Precision::Fp32,
         precision => precision,
@@ -60,6 +54,26 @@ pub(in crate::engine) fn open(
     let info = EngineInfo { provider, runtime: loaded.name.clone(), device, precision };
     let engine = Ort { info, live, run_options, input: signature.input.name.clone() };
     Ok(Box::new(Worker::spawn(alone::wrap(Box::new(engine)), stop)?))
+}
+
+/// What ends a run with `options` early.
+pub(super) fn stop(options: &Arc<RunOptions>) -> Stop {
+    let options = Arc::clone(options);
+    Box::new(move || {
+        // It cannot fail with a live handle; and if it did, the run would only take longer to end.
+        let _ = options.terminate();
+    })
+}
+
+/// Makes `options` ready for a run that [`stop`] may end.
+///
+/// # Errors
+/// [`EngineError::Cancelled`] where `abandoned` is raised already.
+pub(super) fn begin(options: &RunOptions, abandoned: &Cancel) -> Result<(), EngineError> {
+    // The flag is raised before the run is terminated: so either it is seen here, or the termination comes after this
+    // line and lasts.
+    options.unterminate().map_err(|e| failure::run(message(&e)))?;
+    if abandoned.is_raised() { Err(EngineError::Cancelled) } else { Ok(()) }
 }
 
 /// What runs on the CPU provider.
@@ -111,32 +125,17 @@ impl Engine for Ort {
         abandoned: &Cancel,
     ) -> Result<(), EngineError> {
         let failed = |e: ort::Error| failure::run(message(&e));
-        // The flag is raised before the run is terminated: so either it is seen here, or the termination comes after this
-        // line and lasts.
-        self.run_options.unterminate().map_err(failed)?;
-        if abandoned.is_raised() {
-            return Err(EngineError::Cancelled);
-        }
-        let Some((session, bound)) = self.live.parts() else {
-            return Err(failure::run("its session is gone"));
-        };
+        begin(&self.run_options, abandoned)?;
+        let (session, bound) = self.live.parts()?;
         if let Some(bound) = bound {
             fill(bound, input).map_err(failed)?;
-            return match bound.run(session, &self.run_options) {
-                Err(_) if abandoned.is_raised() => Err(EngineError::Cancelled),
-                ran => {
-                    ran.map_err(failed)?;
-                    let first = bound.output(0).ok_or_else(|| failure::run("it gave no output"))?;
-                    take(first, output)
-                }
-            };
+            bound.run(session, &self.run_options, abandoned)?;
+            let first = bound.output(0).ok_or_else(|| failure::run("it gave no output"))?;
+            return take(first, output);
         }
         let inputs = vec![(self.input.as_str(), view(input).map_err(failed)?)];
-        let outputs = session.run_with_options(inputs, &self.run_options);
-        let outputs = match outputs {
-            Err(_) if abandoned.is_raised() => return Err(EngineError::Cancelled),
-            outputs => outputs.map_err(failed)?,
-        };
+        let outputs = unrecorded(|| session.run_with_options(inputs, &*self.run_options));
+        let outputs = outputs.map_err(failed)?;
         let first = outputs.values().next();
         let first = first.ok_or_else(|| failure::run("it gave no output"))?;
         take(&first, output)

@@ -83,7 +83,7 @@ pub(super) fn key(recipe: &Recipe, loaded: &Loaded) -> Option<Key> {
     if !is_compiled || is_users || options.cache.is_off() {
         return None;
     }
-    let gpu = nvidia::gpu(options.device.as_deref())?;
+    let gpu = nvidia::gpu(options)?;
     let key = Key::new("tensorrt")
         .with("model", model.sha256())
         .with("dims", dims)
@@ -104,6 +104,16 @@ mod tests {
     fn settings(provider: Provider, tuning: Tuning, options: &EngineOptions) -> String {
         let pairs = tuning.settings(provider, options);
         pairs.iter().map(|(key, value)| format!("{key}={value} ")).collect()
+    }
+
+    #[test]
+    fn options_of_the_provider_have_the_last_word_on_its_device() {
+        let mut options = EngineOptions::default();
+        assert_eq!(options.cuda_device(), "0");
+        options.device = Some("1".into());
+        assert_eq!(options.cuda_device(), "1");
+        options.provider_options.push(("device_id".into(), "2".into()));
+        assert_eq!(options.cuda_device(), "2");
     }
 
     #[test]

@@ -156,7 +156,7 @@ pub(super) fn share(mix: &Mix, i: usize) -> f32 {
 pub(super) fn weighted(b: &mut Builder, x: &str, weights: &[f32]) -> String {
     let weights = b.floats(&[1, weights.len(), 1, 1], weights);
     let parts = b.node("Mul", &[x, &weights], vec![]);
-    b.sum(&parts, false)
+    b.sum(&parts)
 }
 
 /// `picture`, of planes in 0..1, in the network's own range, type and layout.
