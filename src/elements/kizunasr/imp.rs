@@ -23,9 +23,7 @@ use crate::elements::pace::{self, Pace};
 use crate::elements::video::VideoPair;
 use crate::elements::{error, fixate::fixate, plugin_dir, video};
 use crate::engine::Cancel;
-use crate::session::{
-    Finished, Loaded, Notice, Opened, Session, SessionError, Setup, Stats, Treatment,
-};
+use crate::session::{Loaded, Notice, Opened, Session, SessionError, Treatment};
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -56,7 +54,7 @@ pub struct KizunaSr {
     /// What downstream said to a frame, or that one failed: the next frame's answer.
     pub(super) flow: Mutex<Option<gst::FlowError>>,
     /// Frames on their way that were flushed by whoever was just given the one before them.
-    stale: AtomicUsize,
+    pub(super) stale: AtomicUsize,
     /// Networks that are being loaded while frames flow.
     pub(super) loader: Loader,
 }
@@ -77,11 +75,11 @@ pub(super) struct Negotiated {
     /// What stats and active-provider show.
     pub status: status::Status,
     /// Time a frame takes, for the latency query.
-    pace: Pace,
+    pub pace: Pace,
     /// The segment of the frames on their way.
-    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    pub segment: Option<gst::FormattedSegment<gst::ClockTime>>,
     /// Where in the stream what went downstream last ends.
-    position: Option<gst::ClockTime>,
+    pub position: Option<gst::ClockTime>,
 }
 
 impl Negotiated {
@@ -170,44 +168,6 @@ impl KizunaSr {
         session.submit(pair, treatment, depth).map_err(|e| self.fail(&e))
     }
 
-    /// A frame that has come to its end; on the session's own thread, so that the next ones go on while downstream works.
-    pub(super) fn deliver(&self, frame: Finished<VideoPair>) {
-        self.warn(frame.notices);
-        let one_less = |stale: usize| stale.checked_sub(1);
-        if self.stale.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
-            return;
-        }
-        // Who is not linked now may be for the next frame, as where somebody chooses among streams.
-        let is_open = self.flow.lock().is_none_or(|e| e == gst::FlowError::NotLinked);
-        let flow = match frame.result {
-            Ok(()) if is_open => {
-                let buffer = frame.frames.into_written();
-                self.note_progress(&frame.stats, &frame.setup, frame.latency, &buffer);
-                Some(self.obj().src_pad().push(buffer))
-            }
-            Ok(()) => None,
-            Err(e) => Some(Err(self.fail(&e))),
-        };
-        match flow {
-            Some(Ok(_)) => *self.flow.lock() = None,
-            Some(Err(e)) if is_open => *self.flow.lock() = Some(e),
-            _ => {}
-        }
-    }
-
-    /// What downstream said to the last frames has no next frame to be answered to: nobody else would hear of it.
-    fn report_flow(&self) {
-        let flow = *self.flow.lock();
-        let is_lasting = match flow {
-            Some(gst::FlowError::NotLinked) => !self.obj().src_pad().is_linked(),
-            flow => flow == Some(gst::FlowError::NotNegotiated),
-        };
-        if let (Some(flow), true) = (flow, is_lasting) {
-            let text = "the last frames could not go downstream: link the source pad, or give it caps that it takes";
-            gst::element_imp_error!(self, gst::StreamError::Failed, ("{text}"), ["{flow:?}"]);
-        }
-    }
-
     /// Waits until all frames on their way have gone downstream, before something that must not overtake them; how many have not
     /// ([`Session::drain`]).
     fn drain(&self) -> usize {
@@ -230,47 +190,6 @@ impl KizunaSr {
             )]);
         }
         late
-    }
-
-    /// Keeps what properties show, and tells the bus once where work is slow or latency changed.
-    fn note_progress(
-        &self,
-        stats: &Stats,
-        setup: &Setup,
-        latency: std::time::Duration,
-        buffer: &gst::BufferRef,
-    ) {
-        let (latency_changed, slow) = {
-            let mut negotiated = self.negotiated.lock();
-            negotiated.status.update(stats, setup);
-            let end = buffer.pts().map(|pts| pts + buffer.duration().unwrap_or_default());
-            negotiated.position = negotiated.segment.as_ref().and_then(|s| s.to_stream_time(end?));
-            let each = stats.busy / stats.frames.max(1) as u32;
-            let slow = negotiated.pace.is_slow(each, stats.busy, buffer.duration());
-            (negotiated.pace.note(latency), slow)
-        };
-        if latency_changed {
-            let _ = self.post_message(gst::message::Latency::builder().src(&*self.obj()).build());
-        }
-        if slow {
-            let per_frame = stats.busy / stats.frames.max(1) as u32;
-            self.warn(vec![Notice(self.slow_message(per_frame, buffer))]);
-        }
-    }
-
-    fn slow_message(&self, per_frame: std::time::Duration, buffer: &gst::BufferRef) -> String {
-        let mut text = format!("a frame takes {:.2} s", per_frame.as_secs_f64());
-        let total = self.obj().sink_pad().peer_query_duration::<gst::ClockTime>();
-        if let (Some(total), Some(at), Some(frame)) =
-            (total, buffer.pts(), buffer.duration().filter(|d| !d.is_zero()))
-        {
-            let left = total.saturating_sub(at).nseconds() / frame.nseconds();
-            text.push_str(&format!(
-                "; about {} min left",
-                (per_frame * left as u32).as_secs() / 60 + 1
-            ));
-        }
-        text
     }
 }
 

@@ -33,6 +33,8 @@ mod loader;
 
 mod loading;
 
+mod delivery;
+
 mod imp;
 
 glib::wrapper! {
