@@ -1,5 +1,6 @@
 //! Says everything that can be found out about a model: `cargo run --release --example inspect_model -- MODEL`.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -36,14 +37,20 @@ fn run() -> Result<()> {
                 provider = args.value()?.string()?.parse().map_err(|e: String| anyhow!(e))?;
             }
             Short('h') | Long("help") => {
-                print!("{HELP}");
-                return Ok(());
+                return say(HELP);
             }
             _ => return Err(argument.unexpected().into()),
         }
     }
-    print!("{}", report(model.as_deref(), provider)?);
-    Ok(())
+    say(report(model.as_deref(), provider)?)
+}
+
+/// Whoever reads no more of it, as `head`, has read enough.
+fn say(text: impl std::fmt::Display) -> Result<()> {
+    match write!(std::io::stdout(), "{text}") {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
 }
 
 fn report(model: Option<&str>, provider: Provider) -> Result<Report> {

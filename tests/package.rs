@@ -28,6 +28,13 @@ fn read(path: &str) -> String {
     fs::read_to_string(root(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
+/// Whether a program ends well whose output nobody reads, as behind `| head -0`.
+fn is_well_unread(command: &mut Command) -> bool {
+    let mut program = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(program.stdout.take());
+    program.wait().unwrap().success()
+}
+
 fn manifest() -> toml::Table {
     read("Cargo.toml").parse().unwrap()
 }
@@ -116,6 +123,7 @@ fn manual_pages_have_the_options_of_their_programs() {
         assert!(page.contains(&format!("\"kizuna {version}\"")), "{page}");
         let path = examples.join(format!("{example}{}", std::env::consts::EXE_SUFFIX));
         assert!(path.is_file(), "{} is missing; cargo build --examples", path.display());
+        assert!(is_well_unread(Command::new(&path).arg("--help")), "{}", path.display());
         let help = Command::new(path).arg("--help").output().unwrap();
         let help = String::from_utf8(help.stdout).unwrap();
         assert!(help.starts_with(&format!("{example}{} ", std::env::consts::EXE_SUFFIX)), "{help}");

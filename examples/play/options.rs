@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf, absolute};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -64,7 +65,9 @@ impl Options {
                 Short('h') | Long("help") => {
                     let path = args.bin_name().map(Path::new);
                     let name = path.and_then(Path::file_name).unwrap_or("play".as_ref());
-                    println!("{} {HELP}{}", name.display(), keys::HELP);
+                    // Whoever reads no more of it, as `head`, has read enough.
+                    let (name, keys) = (name.display(), keys::HELP);
+                    let _ = writeln!(std::io::stdout(), "{name} {HELP}{keys}");
                     return Ok(None);
                 }
                 _ => return Err(argument.unexpected().into()),

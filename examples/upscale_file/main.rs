@@ -48,6 +48,7 @@ mod verify;
 mod video;
 mod work;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -86,7 +87,10 @@ fn run() -> Result<bool> {
     let outcome = film::export(&options, &stop, &mut progress);
     progress.finish();
     match outcome? {
-        Outcome::Done(figures) => println!("{figures} out={}", options.output.display()),
+        // The film is there, whether anybody reads this or not.
+        Outcome::Done(figures) => {
+            let _ = writeln!(std::io::stdout(), "{figures} out={}", options.output.display());
+        }
         Outcome::Stopped => return Ok(false),
     }
     Ok(true)

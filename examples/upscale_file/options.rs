@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -74,7 +75,8 @@ impl Options {
                 Short('h') | Long("help") => {
                     let path = args.bin_name().map(Path::new);
                     let name = path.and_then(Path::file_name).unwrap_or("upscale_file".as_ref());
-                    print!("{} {HELP}", name.display());
+                    // Whoever reads no more of it, as `head`, has read enough.
+                    let _ = write!(std::io::stdout(), "{} {HELP}", name.display());
                     return Ok(None);
                 }
                 _ => return Err(argument.unexpected().into()),
