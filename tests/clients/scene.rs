@@ -1,5 +1,6 @@
 //! A pipeline with an element of the table in its middle, and what an application does to it.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
@@ -57,6 +58,8 @@ pub struct Scene {
     pub pipeline: Stopped,
     pub sink: gst::Element,
     pub journal: Journal,
+    /// The number of the last seek, and of all that follows from it.
+    sought: Cell<Option<gst::Seqnum>>,
     what: String,
     _alone: Option<MutexGuard<'static, ()>>,
 }
@@ -69,7 +72,7 @@ impl Scene {
         let pipeline = Stopped::launch(&text);
         let journal = Journal::of(&pipeline.by_name("up").unwrap(), line);
         let sink = pipeline.by_name("end").unwrap();
-        Self { pipeline, sink, journal, what: text, _alone: alone }
+        Self { pipeline, sink, journal, sought: Cell::new(None), what: text, _alone: alone }
     }
 
     /// Changes state and waits until that is done.
@@ -110,6 +113,7 @@ impl Scene {
                 gst::MessageType::Latency if kind != gst::MessageType::Latency => {
                     self.pipeline.recalculate_latency().unwrap();
                 }
+                _ if self.is_stale(&message) => {}
                 _ => return message,
             }
         }
@@ -156,22 +160,22 @@ impl Scene {
         flags: gst::SeekFlags,
         range: (gst::ClockTime, Option<gst::ClockTime>),
     ) {
-        let (from, to) = (gst::SeekType::Set, gst::SeekType::Set);
+        let set = gst::SeekType::Set;
+        let seek = gst::event::Seek::new(rate, flags, set, range.0, set, range.1);
+        // An end that was reached before is none any more: whose end it is, its number says.
+        self.sought.set(Some(seek.seqnum()));
         let begun = std::time::Instant::now();
-        loop {
-            // An end that was reached before is none any more.
-            self.forget_ends();
-            match self.pipeline.seek(rate, flags, from, range.0, to, range.1) {
-                Ok(()) => break,
-                Err(e) => assert!(begun.elapsed() < PATIENCE.into(), "{}: {e}", self.what),
-            }
+        while !self.pipeline.send_event(seek.clone()) {
+            assert!(begun.elapsed() < PATIENCE.into(), "{}: no seek to {range:?}", self.what);
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
     }
 
-    fn forget_ends(&self) {
-        let ends = [gst::MessageType::Eos, gst::MessageType::SegmentDone];
-        while self.bus().pop_filtered(&ends).is_some() {}
+    /// Whether a message is an end that was reached before the last seek.
+    fn is_stale(&self, message: &gst::Message) -> bool {
+        let is_end =
+            matches!(message.type_(), gst::MessageType::Eos | gst::MessageType::SegmentDone);
+        is_end && self.sought.get().is_some_and(|sought| sought != message.seqnum())
     }
 
     /// Where in the film the picture on show is.
