@@ -227,7 +227,8 @@ impl KizunaUpscale {
 
     fn fill(&self, order: u64) {
         for route in [self.wanted(), Route::Shader] {
-            if self.switch.route() == Some(route) {
+            let is_ending = self.switch.state.lock().is_ending;
+            if is_ending || self.switch.route() == Some(route) {
                 break;
             }
             if self.make_ready(route) {
