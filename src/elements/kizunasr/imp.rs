@@ -418,10 +418,11 @@ impl BaseTransformImpl for KizunaSr {
     // In place of transform_frame, which knows one frame at a time. What is generated goes out by `deliver`.
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
         if let Some(src) = self.take_queued_buffer() {
-            let mut flow = self.flow.lock();
-            let answer = *flow;
-            flow.take_if(|e| *e == gst::FlowError::NotLinked);
-            drop(flow);
+            let answer = {
+                let mut flow = self.flow.lock();
+                // Told once, and tried again.
+                if *flow == Some(gst::FlowError::NotLinked) { flow.take() } else { *flow }
+            };
             if let Some(e) = answer {
                 return Err(e);
             }
